@@ -1,0 +1,91 @@
+// Configuration: immutable values, read once from one file. The table in
+// src/conf/params.inc defines every key; parser, -T and the sample are made from it.
+#ifndef OCIPROXY_CONF_CONFIG_H
+#define OCIPROXY_CONF_CONFIG_H
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ociproxy/base/address.h"
+#include "ociproxy/base/clock.h"
+#include "ociproxy/base/error.h"
+#include "ociproxy/base/log.h"
+#include "ociproxy/registry/names.h"
+
+namespace ociproxy {
+
+// What a configuration file says is wrong. what() begins with "FILE:LINE: ".
+class ConfigError : public Error {
+public:
+    using Error::Error;
+};
+
+// One address to listen on. `host` empty: all addresses, IPv6 and IPv4 on one
+// socket (IPv4 alone where there is no IPv6).
+struct ListenAddress {
+    std::string text;  // as written
+    std::optional<IpAddress> address;
+    std::uint16_t port = 0;  // 0: chosen by the kernel
+};
+
+enum class PublicSetting : std::uint8_t { kAuto, kYes, kNo };
+
+// http:// or https:// with host and port that are really dialled.
+struct UpstreamUrl {
+    bool tls = true;
+    std::string host;  // lower case; IPv6 literals without brackets
+    std::uint16_t port = 443;
+    std::string text() const;
+};
+
+// One [upstream NAME] section.
+struct UpstreamConfig {
+    std::string name;  // canonical (canonicalRegistry())
+    int line = 0;
+    std::vector<UpstreamUrl> urls;  // never empty: default https://NAME
+    std::vector<std::string> aliases;
+    PublicSetting isPublic = PublicSetting::kAuto;
+    std::vector<Network> allowAddresses;
+    std::string caFile;
+};
+
+struct Config {
+    std::string file;  // empty: built-in defaults
+    std::vector<ListenAddress> listen;
+    std::string cacheDir;
+    std::optional<unsigned> workers;  // nullopt: auto
+    std::string log;
+    LogLevel logLevel = LogLevel::kInfo;
+    std::string accessLog;
+    std::optional<Millis> followAfter;  // nullopt: never
+    bool unverifiedRanges = true;
+    std::vector<std::string> allowUpstreams;  // names, *.suffix, *
+    std::vector<UpstreamConfig> upstreams;
+
+    // `workers`, or the number of cores, at most 32 and at least 1.
+    unsigned workerCount() const;
+};
+
+// The built-in defaults.
+Config defaultConfig();
+
+// Reads and checks `file`. Throws ConfigError with file and line for unknown keys
+// and sections, bad values, repeated single keys, two sections or aliases of one
+// name; SysError if it cannot be read. Touches nothing.
+Config loadConfig(const std::string& file);
+// The same for text that is already there; `file` is for messages.
+Config parseConfig(const std::string& text, const std::string& file);
+
+// The effective configuration in the file's own syntax, for -T: parseConfig() of
+// it gives the same Config. Values that are secret print as "***".
+std::string dumpConfig(const Config& config);
+
+// A commented sample with every key and its default, from the table.
+std::string sampleConfig();
+
+}  // namespace ociproxy
+
+#endif

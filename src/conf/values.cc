@@ -1,0 +1,228 @@
+#include "conf/values.h"
+
+#include <stdexcept>
+
+#include "ociproxy/base/text.h"
+#include "ociproxy/registry/names.h"
+
+namespace ociproxy {
+
+namespace {
+
+using Lines = std::vector<std::string>;
+
+constexpr std::uint64_t kLongestWait = 24ull * 3600 * 1000;  // milliseconds
+
+[[noreturn]] void bad(const std::string& wanted) { throw std::invalid_argument(wanted); }
+
+std::uint16_t parsePort(std::string_view text, bool zeroToo) {
+    const std::optional<std::uint64_t> port = parseUnsigned(text);
+    if (!port || *port > 65535 || (*port == 0 && !zeroToo)) bad("a port is a number up to 65535");
+    return static_cast<std::uint16_t>(*port);
+}
+
+std::string absolutePath(const std::string& value) {
+    if (!startsWith(value, "/")) bad("an absolute path is expected");
+    return value;
+}
+
+std::vector<std::string> list(const std::string& value) {
+    std::vector<std::string> out;
+    for (std::string_view word : words(value)) out.emplace_back(word);
+    if (out.empty()) bad("at least one word is expected");
+    return out;
+}
+
+Lines joined(const std::vector<std::string>& parts) {
+    if (parts.empty()) return {};
+    std::string line;
+    for (const std::string& part : parts) line += (line.empty() ? "" : " ") + part;
+    return {line};
+}
+
+bool isAllowPattern(std::string_view text) {
+    if (text == "*") return true;
+    if (startsWith(text, "*.")) text.remove_prefix(2);
+    const std::optional<HostPort> host = parseHostPort(text);
+    return host && host->port == 0 && isPublicHostName(host->host);
+}
+
+bool isAlias(std::string_view text) {
+    return isRepositoryComponent(text) || parseHostPort(text).has_value();
+}
+
+std::string withoutBrackets(const std::string& host) {
+    return startsWith(host, "[") ? host.substr(1, host.size() - 2) : host;
+}
+
+}  // namespace
+
+void setListen(const ParamTarget& target, const std::string& value) {
+    const std::size_t colon = value.rfind(':');
+    if (colon == std::string::npos) bad("[ADDRESS]:PORT is expected, such as :8080");
+    ListenAddress listen;
+    listen.text = value;
+    listen.port = parsePort(value.substr(colon + 1), true);
+    const std::string host = value.substr(0, colon);
+    if (!host.empty()) {
+        listen.address = IpAddress::parse(host);
+        const bool bracketed = startsWith(host, "[");
+        if (!listen.address || listen.address->isV4() == bracketed) {
+            bad("an IP address is expected before the port, IPv6 in brackets");
+        }
+    }
+    target.config->listen.push_back(std::move(listen));
+}
+
+Lines printListen(const ParamTarget& target) {
+    Lines lines;
+    for (const ListenAddress& listen : target.config->listen) lines.push_back(listen.text);
+    return lines;
+}
+
+void setCacheDir(const ParamTarget& target, const std::string& value) {
+    target.config->cacheDir = absolutePath(value);
+}
+Lines printCacheDir(const ParamTarget& target) { return {target.config->cacheDir}; }
+
+void setWorkers(const ParamTarget& target, const std::string& value) {
+    target.config->workers.reset();
+    if (value == "auto") return;
+    const std::optional<std::uint64_t> number = parseUnsigned(value);
+    if (!number || *number < 1 || *number > 32) bad("auto or a number from 1 to 32 is expected");
+    target.config->workers = static_cast<unsigned>(*number);
+}
+Lines printWorkers(const ParamTarget& target) {
+    return {target.config->workers ? std::to_string(*target.config->workers) : "auto"};
+}
+
+void setLog(const ParamTarget& target, const std::string& value) {
+    target.config->log = value == "stderr" ? value : absolutePath(value);
+}
+Lines printLog(const ParamTarget& target) { return {target.config->log}; }
+
+void setLogLevel(const ParamTarget& target, const std::string& value) {
+    const std::optional<LogLevel> level = parseLevel(value);
+    if (!level) bad("error, warning, info, debug or trace is expected");
+    target.config->logLevel = *level;
+}
+Lines printLogLevel(const ParamTarget& target) { return {levelName(target.config->logLevel)}; }
+
+void setAccessLog(const ParamTarget& target, const std::string& value) {
+    const bool word = value == "stderr" || value == "off";
+    target.config->accessLog = word ? value : absolutePath(value);
+}
+Lines printAccessLog(const ParamTarget& target) { return {target.config->accessLog}; }
+
+void setFollowAfter(const ParamTarget& target, const std::string& value) {
+    target.config->followAfter.reset();
+    if (value == "never") return;
+    const std::optional<std::uint64_t> time = parseDuration(value);
+    if (!time || *time > kLongestWait) {
+        bad("a duration up to 1d, such as 2s, 0s or 500ms, is expected, or never");
+    }
+    target.config->followAfter = Millis{*time};
+}
+Lines printFollowAfter(const ParamTarget& target) {
+    if (!target.config->followAfter) return {"never"};
+    return {formatDuration(static_cast<std::uint64_t>(target.config->followAfter->count()))};
+}
+
+void setUnverifiedRanges(const ParamTarget& target, const std::string& value) {
+    if (value != "on" && value != "off") bad("on or off is expected");
+    target.config->unverifiedRanges = value == "on";
+}
+Lines printUnverifiedRanges(const ParamTarget& target) {
+    return {target.config->unverifiedRanges ? "on" : "off"};
+}
+
+void setAllowUpstreams(const ParamTarget& target, const std::string& value) {
+    std::vector<std::string> patterns;
+    if (value != "none") patterns = list(value);
+    for (std::string& pattern : patterns) {
+        if (pattern == "*" && patterns.size() > 1) bad("* stands alone or not at all");
+        pattern = lower(pattern);
+        if (!isAllowPattern(pattern)) {
+            bad(cat(pattern, " is neither a public host name nor *.SUFFIX nor *"));
+        }
+    }
+    target.config->allowUpstreams = std::move(patterns);
+}
+Lines printAllowUpstreams(const ParamTarget& target) {
+    if (target.config->allowUpstreams.empty()) return {"none"};
+    return joined(target.config->allowUpstreams);
+}
+
+void setUrl(const ParamTarget& target, const std::string& value) {
+    UpstreamUrl url;
+    std::string_view rest = value;
+    if (startsWith(rest, "https://")) {
+        rest.remove_prefix(8);
+    } else if (startsWith(rest, "http://")) {
+        rest.remove_prefix(7);
+        url.tls = false;
+    } else {
+        bad("http:// or https:// is expected");
+    }
+    if (endsWith(rest, "/")) rest.remove_suffix(1);
+    const std::optional<HostPort> host = parseHostPort(rest);
+    if (!host) bad("only a host and perhaps a port may follow the scheme");
+    url.host = withoutBrackets(host->host);
+    url.port = host->port != 0 ? host->port : static_cast<std::uint16_t>(url.tls ? 443 : 80);
+    target.upstream->urls.push_back(std::move(url));
+}
+Lines printUrl(const ParamTarget& target) {
+    Lines lines;
+    for (const UpstreamUrl& url : target.upstream->urls) lines.push_back(url.text());
+    return lines;
+}
+
+void setAliases(const ParamTarget& target, const std::string& value) {
+    std::vector<std::string> aliases = list(value);
+    for (const std::string& alias : aliases) {
+        if (!isAlias(alias)) bad(cat(alias, " cannot be the first part of an image name"));
+    }
+    target.upstream->aliases = std::move(aliases);
+}
+Lines printAliases(const ParamTarget& target) { return joined(target.upstream->aliases); }
+
+void setPublic(const ParamTarget& target, const std::string& value) {
+    if (value == "auto") target.upstream->isPublic = PublicSetting::kAuto;
+    else if (value == "yes") target.upstream->isPublic = PublicSetting::kYes;
+    else if (value == "no") target.upstream->isPublic = PublicSetting::kNo;
+    else bad("auto, yes or no is expected");
+}
+Lines printPublic(const ParamTarget& target) {
+    switch (target.upstream->isPublic) {
+    case PublicSetting::kYes: return {"yes"};
+    case PublicSetting::kNo: return {"no"};
+    default: return {"auto"};
+    }
+}
+
+void setAllowAddresses(const ParamTarget& target, const std::string& value) {
+    std::vector<Network> networks;
+    for (const std::string& word : list(value)) {
+        const std::optional<Network> network = Network::parse(word);
+        if (!network) bad(cat(word, " is no network such as 10.0.0.0/8"));
+        networks.push_back(*network);
+    }
+    target.upstream->allowAddresses = std::move(networks);
+}
+Lines printAllowAddresses(const ParamTarget& target) {
+    std::vector<std::string> networks;
+    for (const Network& network : target.upstream->allowAddresses) {
+        networks.push_back(network.text());
+    }
+    return joined(networks);
+}
+
+void setCaFile(const ParamTarget& target, const std::string& value) {
+    target.upstream->caFile = absolutePath(value);
+}
+Lines printCaFile(const ParamTarget& target) {
+    if (target.upstream->caFile.empty()) return {};
+    return {target.upstream->caFile};
+}
+
+}  // namespace ociproxy
