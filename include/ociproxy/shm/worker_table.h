@@ -1,0 +1,58 @@
+#ifndef OCIPROXY_SHM_WORKER_TABLE_H
+#define OCIPROXY_SHM_WORKER_TABLE_H
+
+#include <cstdint>
+
+#include "ociproxy/base/clock.h"
+
+namespace ociproxy {
+
+// Indices 0 to 63 cover the workers of both generations.
+constexpr std::uint32_t kMaxWorkers = 64;
+
+// One incarnation of a worker. Process ids are not used: they come again.
+struct WorkerId {
+    std::uint32_t index = 0;
+    std::uint64_t epoch = 0;
+    friend bool operator==(const WorkerId& a, const WorkerId& b) noexcept {
+        return a.index == b.index && a.epoch == b.epoch;
+    }
+};
+
+struct WorkerSlot;  // src/shm: the shared layout
+
+// Who lives, and how to wake them. Lives in SharedState; all methods are lock-free
+// and may be called from any thread of any process.
+class WorkerTable {
+public:
+    explicit WorkerTable(WorkerSlot* slots) : slots_(slots) {}
+
+    // Begins a new incarnation: whatever an earlier one of this index owns is
+    // dead from here on. Called by the master alone: before fork with the result
+    // handed to the child, and right after waitpid().
+    WorkerId raise(std::uint32_t index) noexcept;
+
+    // Whether `id` is the latest incarnation of its index.
+    bool isCurrent(const WorkerId& id) const noexcept;
+    // isCurrent() and a beat younger than kHungAfter.
+    bool isResponsive(const WorkerId& id) const noexcept;
+    static constexpr Millis kHungAfter{30'000};
+
+    // Says that this worker lives; called every second by a thread of its own.
+    void beat(const WorkerId& id) noexcept;
+    std::int64_t lastBeatNs(std::uint32_t index) const noexcept;
+
+    // The doorbell: ring() makes every wait() that has not seen it return. Lost
+    // for nobody: read doorbell() before looking at the state that may change.
+    std::uint32_t doorbell(std::uint32_t index) const noexcept;
+    void ring(std::uint32_t index) noexcept;
+    // Waits until the doorbell differs from `seen` or `atMost` has passed.
+    void wait(std::uint32_t index, std::uint32_t seen, Millis atMost) const noexcept;
+
+private:
+    WorkerSlot* slots_;
+};
+
+}  // namespace ociproxy
+
+#endif

@@ -1,0 +1,80 @@
+// Reading and changing one slot of the claim table; the table's lock is held.
+#ifndef OCIPROXY_SRC_SHM_CLAIM_SLOT_H
+#define OCIPROXY_SRC_SHM_CLAIM_SLOT_H
+
+#include <algorithm>
+
+#include "ociproxy/base/clock.h"
+#include "shm/layout.h"
+
+namespace ociproxy {
+
+// How long an end is found at least, for those who watch: they look within milliseconds.
+constexpr Millis kBriefly{1'000};
+
+// A value that no program wrote counts as free.
+inline ClaimState stateOf(const ClaimSlot& slot) noexcept {
+    const std::uint32_t raw = slot.state.load();
+    return raw <= static_cast<std::uint32_t>(ClaimState::kOrphaned) ? static_cast<ClaimState>(raw)
+                                                                    : ClaimState::kFree;
+}
+
+// Keeps the compiler from moving stores across: see layout.h for why their order counts.
+inline void storeBarrier() noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+// The one store that ends an update.
+inline void publish(ClaimSlot* slot, ClaimState state) noexcept {
+    storeBarrier();
+    slot->state.store(static_cast<std::uint32_t>(state));
+    storeBarrier();
+}
+
+inline bool isRunning(ClaimState state) noexcept {
+    return state == ClaimState::kRunning || state == ClaimState::kVerified;
+}
+
+inline bool isEnded(ClaimState state) noexcept {
+    return state == ClaimState::kCommitted || state == ClaimState::kFailed;
+}
+
+inline WorkerId ownerOf(const ClaimSlot& slot) noexcept {
+    return {slot.ownerIndex, slot.ownerEpoch};
+}
+
+inline std::int64_t nanoseconds(Millis time) noexcept {
+    return std::chrono::nanoseconds(time).count();
+}
+
+// Whether the end of a claim is still to be found; otherwise the slot is as good as free.
+inline bool isRemembered(const ClaimSlot& slot, std::int64_t nowNs) noexcept {
+    return nowNs < std::max(slot.keepUntilNs, slot.endedNs + nanoseconds(kBriefly));
+}
+
+inline void orphan(ClaimSlot* slot, std::int64_t nowNs) noexcept {
+    slot->endedNs = nowNs;
+    publish(slot, ClaimState::kOrphaned);
+}
+
+inline void endAs(ClaimSlot* slot, ClaimState state, Millis keep, std::int64_t nowNs) noexcept {
+    slot->endedNs = nowNs;
+    slot->keepUntilNs = nowNs + nanoseconds(keep);
+    publish(slot, state);
+}
+
+// Throws the bytes so far away. The zero comes first: the old file never seems to be
+// the adoptable beginning of the new one, nor the new one longer than it is.
+inline void renewLineage(ClaimHeader* header, ClaimSlot* slot) noexcept {
+    slot->bytes = 0;
+    slot->started = false;
+    slot->total = kUnknownLength;
+    slot->rungBytes = 0;
+    slot->adopted = false;
+    storeBarrier();
+    slot->lineage = ++header->lastLineage;
+}
+
+}  // namespace ociproxy
+
+#endif

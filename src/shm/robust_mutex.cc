@@ -1,0 +1,71 @@
+#include "shm/robust_mutex.h"
+
+#include <cerrno>
+#include <ctime>
+
+#if defined(OCIPROXY_TSAN) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+#include "ociproxy/base/error.h"
+
+namespace ociproxy {
+
+namespace {
+
+void check(int code) {
+    if (code != 0) throwErrno("set up a robust mutex", code);
+}
+
+timespec wallTimeIn(Millis delay) noexcept {
+    timespec at{};
+    ::clock_gettime(CLOCK_REALTIME, &at);
+    at.tv_sec += static_cast<std::time_t>(delay.count() / 1000);
+    at.tv_nsec += static_cast<long>(delay.count() % 1000) * 1'000'000;
+    if (at.tv_nsec >= 1'000'000'000) {
+        at.tv_nsec -= 1'000'000'000;
+        ++at.tv_sec;
+    }
+    return at;
+}
+
+// ThreadSanitizer takes a timed lock that ended with EOWNERDEAD for one that failed
+// (it does know the plain and the try lock): it has to be told.
+void tellSanitizerLocked([[maybe_unused]] pthread_mutex_t* mutex) noexcept {
+#if defined(OCIPROXY_TSAN) || defined(__SANITIZE_THREAD__)
+    __tsan_mutex_pre_lock(mutex, __tsan_mutex_try_lock);
+    __tsan_mutex_post_lock(mutex, __tsan_mutex_try_lock, 0);
+#endif
+}
+
+}  // namespace
+
+void RobustMutex::init() {
+    pthread_mutexattr_t attributes;
+    check(::pthread_mutexattr_init(&attributes));
+    check(::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED));
+    check(::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST));
+    check(::pthread_mutex_init(&mutex, &attributes));
+    ::pthread_mutexattr_destroy(&attributes);
+}
+
+RobustMutex::Lock RobustMutex::lock(Millis atMost) noexcept {
+    int code = ::pthread_mutex_trylock(&mutex);
+    if (code == EBUSY) {
+        const timespec until = wallTimeIn(atMost);
+        code = ::pthread_mutex_timedlock(&mutex, &until);
+        if (code == EOWNERDEAD) tellSanitizerLocked(&mutex);
+    }
+    if (code == 0) return Lock::kLocked;
+    return code == EOWNERDEAD ? Lock::kOwnerDied : Lock::kTimedOut;
+}
+
+void RobustMutex::consistent() noexcept {
+    OCIPROXY_ASSERT(::pthread_mutex_consistent(&mutex) == 0);
+}
+
+void RobustMutex::unlock() noexcept {
+    OCIPROXY_ASSERT(::pthread_mutex_unlock(&mutex) == 0);
+}
+
+}  // namespace ociproxy

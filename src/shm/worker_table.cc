@@ -1,0 +1,69 @@
+#include "ociproxy/shm/worker_table.h"
+
+#include <algorithm>
+
+#include "ociproxy/base/error.h"
+#include "shm/futex.h"
+#include "shm/layout.h"
+
+namespace ociproxy {
+
+namespace {
+
+constexpr Millis kLongestWait{86'400'000};  // so that no sum of times overflows
+
+WorkerSlot& at(WorkerSlot* slots, std::uint32_t index) noexcept {
+    OCIPROXY_ASSERT(index < kMaxWorkers);
+    return slots[index];
+}
+
+std::int64_t nanoseconds(Millis time) noexcept {
+    return std::chrono::nanoseconds(time).count();
+}
+
+}  // namespace
+
+WorkerId WorkerTable::raise(std::uint32_t index) noexcept {
+    WorkerSlot& slot = at(slots_, index);
+    // Before the epoch: the new incarnation is never seen with the beat of the old one.
+    slot.beatNs.store(monotonicNs());
+    return {index, slot.epoch.fetch_add(1) + 1};
+}
+
+bool WorkerTable::isCurrent(const WorkerId& id) const noexcept {
+    return id.index < kMaxWorkers && id.epoch != 0 && slots_[id.index].epoch.load() == id.epoch;
+}
+
+bool WorkerTable::isResponsive(const WorkerId& id) const noexcept {
+    return isCurrent(id) && monotonicNs() - lastBeatNs(id.index) < nanoseconds(kHungAfter);
+}
+
+void WorkerTable::beat(const WorkerId& id) noexcept {
+    if (isCurrent(id)) slots_[id.index].beatNs.store(monotonicNs());
+}
+
+std::int64_t WorkerTable::lastBeatNs(std::uint32_t index) const noexcept {
+    return at(slots_, index).beatNs.load();
+}
+
+std::uint32_t WorkerTable::doorbell(std::uint32_t index) const noexcept {
+    return at(slots_, index).doorbell.load();
+}
+
+void WorkerTable::ring(std::uint32_t index) noexcept {
+    WorkerSlot& slot = at(slots_, index);
+    slot.doorbell.fetch_add(1);
+    futexWakeAll(&slot.doorbell);
+}
+
+void WorkerTable::wait(std::uint32_t index, std::uint32_t seen, Millis atMost) const noexcept {
+    const WorkerSlot& slot = at(slots_, index);
+    const std::int64_t until = monotonicNs() + nanoseconds(std::min(atMost, kLongestWait));
+    while (slot.doorbell.load() == seen) {
+        const std::int64_t left = until - monotonicNs();
+        if (left <= 0) return;
+        futexWait(&slot.doorbell, seen, left);
+    }
+}
+
+}  // namespace ociproxy
