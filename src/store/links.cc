@@ -1,0 +1,37 @@
+#include "store/links.h"
+
+#include "ociproxy/base/clock.h"
+#include "ociproxy/base/text.h"
+#include "store/layout.h"
+#include "store/record.h"
+#include "store/tree.h"
+
+namespace ociproxy {
+
+void makeRepository(Tree& tree, const RepositoryKey& where) {
+    std::string directory = repositoryDirectory(where);
+    if (tree.openDirectory(cat(directory, '/', kLinksDirectory))) return;
+    tree.writeSmall({directory, kNameFile}, cat(where.upstream, '\n', where.repository, '\n'),
+                    Durability::kDurable);
+}
+
+std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind kind,
+                             const Digest& digest) {
+    std::optional<std::string> text = tree.readSmall(linkPath(where, kind, digest));
+    if (!text) return std::nullopt;
+    std::optional<Record> record = Record::parse(*text);
+    if (!record) return std::nullopt;
+    std::optional<std::int64_t> confirmed = record->getTime("confirmed");
+    if (!confirmed) return std::nullopt;
+    return Link{*confirmed};
+}
+
+void writeLink(Tree& tree, const RepositoryKey& where, ContentKind kind, const Digest& digest,
+               Durability durability) {
+    makeRepository(tree, where);
+    Record record;
+    record.setTime("confirmed", wallSeconds());
+    tree.writeSmall(linkPath(where, kind, digest), record.text(), durability);
+}
+
+}  // namespace ociproxy

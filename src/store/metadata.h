@@ -1,0 +1,39 @@
+// What is known of content besides its bytes: meta/<algorithm>/<2 hex>/<hex>.json.
+// Functions without state; any thread and any number of processes at once: changes of
+// one file are serialized by a lock on its directory.
+#ifndef OCIPROXY_SRC_STORE_METADATA_H
+#define OCIPROXY_SRC_STORE_METADATA_H
+
+#include <optional>
+#include <string>
+
+#include "ociproxy/base/digest.h"
+#include "ociproxy/store/store.h"
+
+namespace ociproxy {
+
+class Tree;
+
+std::string formatMetadata(const ContentInfo& info);
+// nullopt when the text is not a record of a size.
+std::optional<ContentInfo> parseMetadata(const std::string& text);
+
+// nullopt when there is none that can be read. Throws SysError.
+std::optional<ContentInfo> readMetadata(Tree& tree, const Digest& digest);
+
+// Both at once: `first` wins where both say something, "public" is kept from either.
+// REQUIRES: both are of content of one size.
+ContentInfo mergeInfo(const ContentInfo& first, const ContentInfo& second);
+
+// Records what has just been fetched, durably; what is there of the same size is merged
+// and wins. Throws SysError.
+void recordFetched(Tree& tree, const Digest& digest, const ContentInfo& fetched);
+
+// Adds kinds and "public" to what is there, durably. False when nothing of size `size`
+// is there. Throws SysError.
+bool recordAddition(Tree& tree, const Digest& digest, std::uint64_t size,
+                    const ContentInfo& addition);
+
+}  // namespace ociproxy
+
+#endif

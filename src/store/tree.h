@@ -1,0 +1,61 @@
+#ifndef OCIPROXY_SRC_STORE_TREE_H
+#define OCIPROXY_SRC_STORE_TREE_H
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+
+#include "ociproxy/base/fd.h"
+#include "store/layout.h"
+#include "store/small_file.h"
+
+namespace ociproxy {
+
+// The cache directory of a running process, and every access to what is below it: all
+// names are resolved beneath one descriptor and never through a link. When somebody has
+// removed the directory, it is made again by the next write; the lock of the master then
+// still lies in the removed one. Any thread; several processes may hold the same
+// directory. Methods throw SysError; absence is a value.
+class Tree {
+public:
+    // Throws Error as openCacheDirectory() does.
+    explicit Tree(const std::string& directory);
+    Tree(const Tree&) = delete;
+    Tree& operator=(const Tree&) = delete;
+
+    // For messages.
+    std::string absolute(const std::string& path) const { return directory_ + '/' + path; }
+
+    // A regular file of ours; invalid when absent. `access` is O_RDONLY or O_RDWR.
+    Fd openFile(const StorePath& path, int access, struct stat* status);
+    // Invalid when absent.
+    Fd openDirectory(const std::string& path);
+    // Likewise, but a link or a file in its place is absent, too: for walks over the tree.
+    Fd findDirectory(const std::string& path);
+    // Makes what is missing, durably.
+    Fd makeDirectory(const std::string& path);
+
+    std::optional<std::string> readSmall(const StorePath& path);
+    // Makes missing directories.
+    void writeSmall(const StorePath& path, std::string_view content, Durability durability);
+
+    // Unlinks a file; one that is not there is no failure.
+    void remove(const StorePath& path);
+
+private:
+    std::shared_ptr<const Fd> root() const;
+    // True when the directory had been removed and there is a new one now.
+    bool reopenIfRemoved(bool make);
+    void makePath(const std::string& path);
+
+    const std::string directory_;
+    mutable std::mutex mutex_;          // guards root_
+    std::shared_ptr<const Fd> root_;
+};
+
+}  // namespace ociproxy
+
+#endif

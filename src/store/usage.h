@@ -1,0 +1,23 @@
+// What the janitor does with the tree: counting and clearing away. Both only ever look
+// at names of our own making. Functions without state; any process; others may change
+// the tree meanwhile. Throw SysError.
+#ifndef OCIPROXY_SRC_STORE_USAGE_H
+#define OCIPROXY_SRC_STORE_USAGE_H
+
+#include <cstdint>
+#include <set>
+
+#include "ociproxy/base/clock.h"
+#include "ociproxy/store/store.h"
+
+namespace ociproxy {
+
+class Tree;
+
+// As the methods of Store of the same names.
+Store::Usage measureContent(Tree& tree);
+unsigned reapTemporaryFiles(Tree& tree, const std::set<std::uint64_t>& inUse, Millis idle);
+
+}  // namespace ociproxy
+
+#endif
