@@ -1,0 +1,53 @@
+#ifndef OCIPROXY_FRONT_APPLICATION_H
+#define OCIPROXY_FRONT_APPLICATION_H
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "ociproxy/front/message.h"
+
+namespace ociproxy {
+
+// One request that waits for its reply. Held by whoever works on it; holds no
+// thread. reply() may be called from any thread, once; an exchange that is dropped
+// without a reply is answered with errorReply(500).
+class Exchange {
+public:
+    virtual ~Exchange() = default;
+    virtual const Request& request() const noexcept = 0;
+    virtual void reply(Reply reply) noexcept = 0;
+};
+
+// What became of a request, for the access log.
+struct Finished {
+    const Request* request = nullptr;  // nullptr: the head was refused
+    std::string_view peer;             // "192.0.2.1:5000", "unix:"
+    int status = 0;
+    std::uint64_t bodyBytes = 0;       // handed to the kernel
+    Millis duration{0};                // from the complete head to the last byte
+    bool complete = false;             // false: cut before the end of the body
+    std::string_view cacheResult;
+    int upstreamStatus = 0;
+};
+
+// What the front serves. Called from many threads at once.
+class Application {
+public:
+    virtual ~Application() = default;
+    // Called on a handler thread with a request whose head is complete and whose
+    // method is GET or HEAD without a body, or anything else that must be refused
+    // (the front closes after replies to requests with a body). Must not block on
+    // the network; may reply at once or keep the exchange.
+    virtual void handle(std::shared_ptr<Exchange> exchange) noexcept = 0;
+    // The reply for what the front itself refuses (400, 408, 414, 417, 431, 500,
+    // 501, 503, 505): `message` says what was wrong. Must not block.
+    virtual Reply errorReply(int status, std::string_view message) noexcept = 0;
+    // Once per request, refused heads and cut connections included; on a thread of
+    // the front, or on that of stop(). Must not block.
+    virtual void finished(const Finished& finished) noexcept = 0;
+};
+
+}  // namespace ociproxy
+
+#endif

@@ -1,0 +1,74 @@
+#ifndef OCIPROXY_FRONT_SERVER_H
+#define OCIPROXY_FRONT_SERVER_H
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ociproxy/base/clock.h"
+#include "ociproxy/front/application.h"
+
+namespace ociproxy {
+
+class Counters;
+class Log;
+
+// The HTTP/1.1 server of one worker process: an acceptor thread per listener
+// (blocking accept4 with SO_RCVTIMEO on the shared socket, so that connections
+// spread evenly over workers), one epoll reactor that parks idle connections and
+// collects heads against deadlines, a bounded pool of handler threads and a few
+// sender threads. Idle connections, slow readers and requests that wait for a fill
+// hold no thread.
+//
+// Strict (RFC 9110, 9112): what is not understood is refused and
+// the connection closed, lingering, so that the answer is not eaten by a reset. A
+// request with a body is answered and closed; its body is never read as a request.
+//
+// start() and stop() are called by one thread.
+class FrontServer {
+public:
+    struct Options {
+        std::vector<int> listeners;  // listening sockets, borrowed
+        unsigned handlers = 8;
+        unsigned senders = 4;
+        std::size_t maxConnections = 10'000;  // above: a canned 503, then close
+        std::size_t maxQueued = 4'096;        // requests waiting for a handler; above: 503
+        std::size_t maxRequestLine = 16 * 1024;
+        std::size_t maxHead = 128 * 1024;
+        std::size_t maxFields = 128;
+        std::size_t maxRangeField = 64 * 1024;
+        Millis headerTimeout{10'000};     // first byte of a head to its last: 408
+        Millis keepAliveTimeout{30'000};
+        Millis writeStall{15'000};        // counted only while bytes are ready
+        std::uint64_t minRate = 1024;     // bytes per second over minRateWindow, likewise
+        Millis minRateWindow{30'000};
+        Millis lingerTimeout{5'000};  // for the client to take a last reply and close
+        Log* log = nullptr;
+        Counters* counters = nullptr;
+    };
+
+    FrontServer(const Options& options, Application* application);
+    ~FrontServer();  // stop() if still running
+    FrontServer(const FrontServer&) = delete;
+    FrontServer& operator=(const FrontServer&) = delete;
+
+    // Starts all threads; when it returns connections are accepted. Throws Error.
+    void start();
+    // Stops accepting; idle connections are closed (one that has not made its first
+    // request gets 3 s for it), the others end with "Connection: close" on their next
+    // reply. Returns at once.
+    void drain();
+    // Whether no connection is left; while draining also: and none can come.
+    bool idle() const noexcept;
+    // Closes everything and joins all threads. Exchanges still held by the
+    // application may be replied to later, to no effect.
+    void stop();
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ociproxy
+
+#endif

@@ -1,0 +1,42 @@
+#ifndef OCIPROXY_SRC_FRONT_ACCEPTOR_H
+#define OCIPROXY_SRC_FRONT_ACCEPTOR_H
+
+#include <atomic>
+
+#include "ociproxy/base/fd.h"
+#include "ociproxy/front/message.h"
+
+struct sockaddr_storage;
+
+namespace ociproxy {
+
+class Context;
+
+// Accepts from one listener that other processes share: blocking, because those who
+// wait in accept4() are served in turn, which spreads connections evenly (epoll would
+// wake the last one again and again). One thread; stops within kAcceptWait.
+class Acceptor {
+public:
+    // `listener` is borrowed. `busy`: what a connection above the limit is answered.
+    Acceptor(Context* context, int listener, const Reply& busy);
+
+    void prepare();       // throws SysError
+    void run() noexcept;  // the body of the thread; ends when stopped or draining
+    void stop() noexcept { stopping_.store(true); }
+
+private:
+    void acceptOne();
+    void failed(int code) noexcept;
+    void take(Fd socket, const sockaddr_storage& address);
+    void sendBusy(int socket);
+
+    Context* context_;
+    const int listener_;
+    const Reply busy_;
+    std::atomic<bool> stopping_{false};
+    bool failing_ = false;  // the last accept failed: log once, not every time
+};
+
+}  // namespace ociproxy
+
+#endif

@@ -1,0 +1,99 @@
+#ifndef OCIPROXY_SRC_FRONT_CONNECTION_H
+#define OCIPROXY_SRC_FRONT_CONNECTION_H
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ociproxy/base/address.h"
+#include "ociproxy/base/clock.h"
+#include "ociproxy/base/fd.h"
+
+namespace ociproxy {
+
+struct PendingRequest;
+class RequestParser;
+class Transfer;
+
+// What a connection does, and with it who owns it.
+//
+//   kIdle --bytes--> kReading --head--> kQueued --reply--> kSending --done--> kIdle
+//                        |                                  |  ^   `-close--> kLingering
+//                        `--refused-----------------------'    |
+//                                     kBlocked, kParking <-----+  each may end in kClosed
+//                                               kParked
+enum class ConnectionState : std::uint8_t {
+    kIdle,       // reactor: no byte of a head yet
+    kReading,    // reactor: part of a head
+    kQueued,     // a handler thread, then the application's exchange
+    kSending,    // a sender thread or its queue
+    kBlocked,    // reactor: waits for room in the socket
+    kParking,    // reactor: to be parked until a growing body has more
+    kParked,     // nobody: whoever changes the state (wake function, reactor) owns it
+    kLingering,  // reactor: end sent, input discarded until the client closes
+    kClosed,
+};
+const char* stateName(ConnectionState state) noexcept;
+
+struct Peer {
+    std::optional<IpAddress> address;  // nullopt: not an internet socket
+    std::uint16_t port = 0;
+    std::string text;
+};
+
+// One client connection. Held by shared pointers, but owned (may be touched) by one
+// thread at a time, as its state says; ownership passes with the state through queues
+// whose locks order memory. The exceptions are the atomics, `next` (the queue's that
+// holds the connection) and what is const. While idle it costs its descriptor and less
+// than a KiB: buffer and parser exist only from the first byte of a head on.
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+    Connection(std::uint64_t id, Fd socket, Peer peer);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    ConnectionState state() const noexcept { return state_.load(); }
+    // The only way from state to state, but for claimParked() and abandon().
+    // REQUIRES: called by the owner; a transition that exists.
+    void enter(ConnectionState next) noexcept;
+    // Takes a parked connection over into kSending. Any thread; one of them succeeds.
+    bool claimParked() noexcept;
+    // kClosed, whatever it was: when the server stops.
+    void abandon() noexcept { state_.store(ConnectionState::kClosed); }
+
+    const std::uint64_t id;
+    const Peer peer;
+
+    // The owner's.
+    Fd socket;
+    std::string input;  // bytes read and not yet consumed
+    std::unique_ptr<RequestParser> parser;
+    std::shared_ptr<PendingRequest> pending;  // between head and end of the reply
+    std::unique_ptr<Transfer> transfer;       // while a reply is sent
+    TimePoint headStart;                      // of the first byte of the head
+    bool served = false;                      // a reply was completed
+    bool reset = false;  // closing discards what the kernel still holds
+
+    // Set by the wake function of a growing body; cleared before the body is looked at.
+    std::atomic<bool> woken{false};
+
+    // The reactor's alone, in every state.
+    bool adopted = false;
+    std::uint32_t armed = 0;       // what epoll waits for; 0: nothing
+    TimePoint deadline;            // see DeadlineHeap
+    TimePoint scheduled;
+    std::uint64_t lingerLeft = 0;
+
+    // The queue's.
+    std::shared_ptr<Connection> next;
+
+private:
+    std::atomic<ConnectionState> state_{ConnectionState::kIdle};
+};
+
+}  // namespace ociproxy
+
+#endif

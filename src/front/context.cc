@@ -1,0 +1,75 @@
+#include "front/context.h"
+
+#include <limits>
+
+#include "front/exchange.h"
+#include "front/transfer.h"
+#include "ociproxy/base/log.h"
+
+namespace ociproxy {
+namespace {
+
+// A field that may fail to be added must not fail the refusal.
+void addRetryAfter(Reply* reply) noexcept {
+    try {
+        if (!reply->headers.has("Retry-After")) reply->headers.add("Retry-After", "1");
+    } catch (const std::bad_alloc&) {
+        return;
+    }
+}
+
+Finished describe(const Connection& connection, bool complete) {
+    Finished finished;
+    finished.peer = connection.peer.text;
+    finished.complete = complete;
+    TimePoint from = connection.headStart;
+    if (connection.pending) {
+        finished.request = &connection.pending->request;
+        from = connection.pending->request.received;
+    }
+    finished.duration = std::chrono::duration_cast<Millis>(now() - from);
+    if (const Transfer* transfer = connection.transfer.get()) {
+        finished.status = transfer->status();
+        finished.bodyBytes = transfer->bodyBytes();
+        finished.cacheResult = transfer->cacheResult();
+        finished.upstreamStatus = transfer->upstreamStatus();
+    }
+    return finished;
+}
+
+}  // namespace
+
+Context::Context(const FrontServer::Options& chosen, Application* served)
+    : options(chosen),
+      application(served),
+      handlers(std::make_shared<ConnectionQueue>(chosen.maxQueued)),
+      senders(std::make_shared<ConnectionQueue>(std::numeric_limits<std::size_t>::max())) {}
+
+Reply Context::refusal(int status, std::string_view message) noexcept {
+    Reply reply = application->errorReply(status, message);
+    reply.close = true;
+    if (reply.status == 503) addRetryAfter(&reply);
+    return reply;
+}
+
+void Context::finish(Connection* connection, bool complete) noexcept {
+    if (!connection->pending && !connection->transfer) return;
+    // No wake may find the connection between here and its next request.
+    if (connection->transfer) connection->transfer->setWake({});
+    const Finished finished = describe(*connection, complete);
+    count(Counter::kBytesSent, finished.bodyBytes);
+    application->finished(finished);
+    connection->transfer.reset();
+    connection->pending.reset();
+    if (complete) connection->served = true;
+}
+
+void Context::count(Counter counter, std::uint64_t amount) noexcept {
+    if (options.counters) options.counters->add(counter, amount);
+}
+
+void Context::log(LogLevel level, std::string_view message) noexcept {
+    if (options.log) options.log->write(level, message);
+}
+
+}  // namespace ociproxy

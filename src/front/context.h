@@ -1,0 +1,48 @@
+#ifndef OCIPROXY_SRC_FRONT_CONTEXT_H
+#define OCIPROXY_SRC_FRONT_CONTEXT_H
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "front/connection_queue.h"
+#include "ociproxy/front/server.h"
+#include "ociproxy/shm/counters.h"
+
+namespace ociproxy {
+
+enum class LogLevel : std::uint8_t;
+
+// What acceptors, reactor, handlers and senders of one server share: the queues between
+// them, and how a request ends. Outlives all their threads. Any thread, except where a
+// method takes a connection: then its owner.
+class Context {
+public:
+    Context(const FrontServer::Options& options, Application* application);
+
+    const FrontServer::Options options;
+    Application* const application;
+    // Shared with exchanges and wake functions, which may outlive the server.
+    const std::shared_ptr<ConnectionQueue> handlers;
+    const std::shared_ptr<ConnectionQueue> senders;
+    ReactorInbox inbox;
+    std::atomic<bool> draining{false};
+    std::atomic<std::size_t> connections{0};
+    std::atomic<std::uint64_t> nextId{1};
+
+    // A reply of the front itself; the connection ends after it.
+    Reply refusal(int status, std::string_view message) noexcept;
+
+    // Ends what is in progress, if anything: no more wakes, one Application::finished().
+    void finish(Connection* connection, bool complete) noexcept;
+
+    void count(Counter counter, std::uint64_t amount = 1) noexcept;
+    void log(LogLevel level, std::string_view message) noexcept;
+};
+
+}  // namespace ociproxy
+
+#endif

@@ -1,0 +1,46 @@
+#ifndef OCIPROXY_SRC_FRONT_EXCHANGE_H
+#define OCIPROXY_SRC_FRONT_EXCHANGE_H
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "ociproxy/front/application.h"
+
+namespace ociproxy {
+
+class Connection;
+class ConnectionQueue;
+
+// A request between the end of its head and the end of its reply. Shared by its
+// connection and its exchange; `reply` is written by the exchange before the connection
+// is pushed to the senders, and read by the sender that pops it.
+struct PendingRequest {
+    Request request;
+    std::optional<Reply> reply;  // stays empty if the exchange was dropped
+};
+
+// What the application holds. Knows the connection only to pass it on, and the queue
+// rather than the server, so that it may outlive the server.
+class ExchangeHandle final : public Exchange {
+public:
+    ExchangeHandle(std::shared_ptr<Connection> connection,
+                   std::shared_ptr<PendingRequest> pending,
+                   std::shared_ptr<ConnectionQueue> senders);
+    ~ExchangeHandle() override;
+
+    const Request& request() const noexcept override { return pending_->request; }
+    void reply(Reply reply) noexcept override;
+
+private:
+    void submit() noexcept;
+
+    std::shared_ptr<Connection> connection_;
+    std::shared_ptr<PendingRequest> pending_;
+    std::shared_ptr<ConnectionQueue> senders_;
+    std::atomic<bool> replied_{false};
+};
+
+}  // namespace ociproxy
+
+#endif

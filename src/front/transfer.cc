@@ -1,0 +1,130 @@
+#include "front/transfer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include "ociproxy/base/clock.h"
+
+namespace ociproxy {
+namespace {
+
+ssize_t sendPiece(int socket, const Piece& piece, std::uint64_t limit) noexcept {
+    const std::size_t size = static_cast<std::size_t>(std::min(piece.size, limit));
+    if (piece.file < 0) {
+        // A cut of the budget is followed by the next turn: no MSG_MORE for its sake.
+        return ::send(socket, piece.bytes, size, MSG_NOSIGNAL | (piece.more ? MSG_MORE : 0));
+    }
+    off_t offset = static_cast<off_t>(piece.offset);
+    return ::sendfile(socket, piece.file, &offset, size);
+}
+
+}  // namespace
+
+Transfer::Transfer(Reply reply, const Options& options)
+    : pace(options.pace), reply_(std::move(reply)), options_(options) {}
+
+void Transfer::setWake(std::function<void()> wake) {
+    if (source_) {
+        source_->setWake(std::move(wake));
+    } else if (FollowBody* follow = std::get_if<FollowBody>(&reply_.body)) {
+        follow->body->setWake(std::move(wake));
+    }
+}
+
+// Decides the framing and serializes the head.
+Transfer::Step Transfer::prepare() {
+    const std::optional<Framing> framing =
+        frameReply(reply_, options_.method, options_.minorVersion);
+    if (!framing) {
+        const FollowBody& follow = std::get<FollowBody>(reply_.body);
+        const GrowingBody::State state = follow.body->now().state;
+        return state == GrowingBody::State::kBroken ? Step::kBroken : Step::kStarved;
+    }
+    HeadOptions head;
+    head.framing = *framing;
+    head.keepAlive = options_.keepAlive;
+    head.minorVersion = options_.minorVersion;
+    head.wallSeconds = wallSeconds();
+    ReplyHead serialized = serializeHead(reply_, head);
+    head_ = std::move(serialized.text);
+    droppedFields_ = serialized.dropped;
+    if (framing->sendBody) source_ = makeBodySource(std::move(reply_.body), *framing);
+    piece_ = Piece{};
+    piece_.bytes = head_.data();
+    piece_.size = head_.size();
+    piece_.more = source_ && source_->ready();
+    piece_.body = false;
+    prepared_ = true;
+    return Step::kOn;
+}
+
+Transfer::Step Transfer::nextPiece() {
+    if (!prepared_) return prepare();
+    headSent_ = true;
+    if (!source_) return Step::kDone;
+    switch (source_->next(&piece_)) {
+        case BodySource::Next::kPiece: return Step::kOn;
+        case BodySource::Next::kEnd: return Step::kDone;
+        case BodySource::Next::kStarved: return Step::kStarved;
+        case BodySource::Next::kBroken: break;
+    }
+    return Step::kBroken;
+}
+
+Transfer::Outcome Transfer::turn(int socket, std::uint64_t budget) {
+    for (;;) {
+        if (piece_.size == 0) {
+            switch (nextPiece()) {
+                case Step::kOn: break;
+                case Step::kDone: return Outcome::kDone;
+                case Step::kStarved: return Outcome::kStarved;
+                case Step::kBroken: return Outcome::kCut;
+            }
+        }
+        if (budget == 0) return Outcome::kAgain;
+        const ssize_t sent = sendPiece(socket, piece_, budget);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0) return failed(errno);
+        if (sent == 0) return Outcome::kCut;  // the file is shorter than was promised
+        advance(static_cast<std::uint64_t>(sent));
+        budget -= static_cast<std::uint64_t>(sent);
+    }
+}
+
+// sendfile reports the trouble of both sides; what is not the socket's is the file's.
+Transfer::Outcome Transfer::failed(int code) noexcept {
+    switch (code) {
+        case EAGAIN: return Outcome::kBlocked;
+        case EPIPE:
+        case ECONNRESET:
+        case ENOTCONN:
+        case ETIMEDOUT:
+        case EHOSTUNREACH:
+        case ENETUNREACH:
+        case ENETDOWN: return Outcome::kGone;
+        default: error_ = code; return Outcome::kCut;
+    }
+}
+
+void Transfer::advance(std::uint64_t sent) noexcept {
+    piece_.size -= sent;
+    if (piece_.file < 0) {
+        piece_.bytes += sent;
+    } else {
+        piece_.offset += sent;
+    }
+    written_ += sent;
+    if (piece_.body) bodyBytes_ += sent;
+}
+
+std::int64_t Transfer::delivered(int socket) const noexcept {
+    int queued = 0;
+    if (::ioctl(socket, SIOCOUTQ, &queued) != 0) queued = 0;
+    return static_cast<std::int64_t>(written_) - queued;
+}
+
+}  // namespace ociproxy
