@@ -1,0 +1,128 @@
+#include "proxy/follower.h"
+
+#include <algorithm>
+#include <sys/stat.h>
+
+#include "proxy/failure_map.h"
+#include "proxy/plan.h"
+
+namespace ociproxy {
+
+namespace {
+
+std::optional<std::uint64_t> knownLength(const ClaimView& view) {
+    if (view.total == kUnknownLength) return {};
+    return view.total;
+}
+
+// How much of an unverified file may go out.
+std::uint64_t releasable(const ClaimView& view) {
+    const std::uint64_t end = std::min(view.bytes, view.total);
+    const std::uint64_t total = knownLength(view).value_or(view.bytes);
+    const std::uint64_t limit = total > kHoldBack ? total - kHoldBack : 0;
+    return std::min(end, limit);
+}
+
+bool committedInVain(const ClaimView& view) {
+    return view.failure.kind == static_cast<std::uint32_t>(FillFailure::kCommit);
+}
+
+bool sameFile(int a, int b) {
+    struct stat first {};
+    struct stat second {};
+    return ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 &&
+           first.st_ino == second.st_ino && first.st_dev == second.st_dev;
+}
+
+}  // namespace
+
+Follower::Follower(Options options, const ClaimView& view, Fd file)
+    : options_(std::move(options)), lineage_(view.lineage), promised_(view.total),
+      file_(std::move(file)) {}
+
+Follower::~Follower() {
+    if (ticket_) ticket_->cancel();
+}
+
+void Follower::setWake(std::function<void()> wake) {
+    if (ticket_) ticket_->cancel();
+    ticket_.reset();
+    if (wake) ticket_ = options_.watcher->follow(options_.key, std::move(wake));
+}
+
+GrowingBody::Snapshot Follower::complete(std::uint64_t length) {
+    done_ = true;
+    last_ = {State::kComplete, length, length};
+    return last_;
+}
+
+GrowingBody::Snapshot Follower::broken() {
+    done_ = true;
+    last_ = {State::kBroken, offered_, std::nullopt};
+    return last_;
+}
+
+GrowingBody::Snapshot Follower::growing(const ClaimView& view) {
+    offered_ = std::max(offered_, releasable(view));
+    last_ = {State::kGrowing, offered_, knownLength(view)};
+    return last_;
+}
+
+// The claim is gone from the table or says nothing of our file: what counts is
+// whether our file is the one that was committed.
+GrowingBody::Snapshot Follower::ended() {
+    try {
+        const std::optional<StoredContent> content =
+            options_.store->open(options_.digest, options_.kind);
+        if (content && sameFile(content->file->get(), file_.get())) {
+            return complete(content->info.size);
+        }
+    } catch (const std::exception&) {
+        // The disk does not say: then we cannot either.
+    }
+    return broken();
+}
+
+// Nothing of the old lineage was offered: the new one serves as well, if it is to
+// have the length that was promised.
+bool Follower::switchLineage(const ClaimView& view) {
+    if (offered_ > 0 || (promised_ != kUnknownLength && view.total != promised_)) return false;
+    try {
+        Fd file = options_.store->openTemporary(options_.digest, view.lineage);
+        if (!file) return false;
+        file_ = std::move(file);
+    } catch (const std::exception&) {
+        return false;
+    }
+    lineage_ = view.lineage;
+    return true;
+}
+
+GrowingBody::Snapshot Follower::now() noexcept {
+    if (done_) return last_;
+    const std::optional<ClaimView> found = options_.claims->find(options_.key);
+    if (!found || found->state == ClaimState::kFree) return ended();
+    const ClaimView& view = *found;
+    const bool alive = view.state == ClaimState::kRunning || view.state == ClaimState::kVerified ||
+                       view.state == ClaimState::kOrphaned;
+    if (alive && (view.state == ClaimState::kOrphaned || !view.ownerResponsive)) {
+        options_.takeOver();
+    }
+    if (view.lineage != lineage_) {
+        if (!alive) return ended();
+        if (!view.started) return growing(ClaimView{});
+        if (!switchLineage(view)) return broken();
+    }
+    // Another length than headers have named: these bytes end elsewhere than promised.
+    if (promised_ != kUnknownLength && view.started && view.total != promised_) return broken();
+    switch (view.state) {
+    case ClaimState::kRunning:
+    case ClaimState::kOrphaned: return growing(view);
+    case ClaimState::kVerified:
+    case ClaimState::kCommitted: return complete(view.total);
+    case ClaimState::kFailed: return committedInVain(view) ? complete(view.total) : broken();
+    default: return ended();
+    }
+}
+
+}  // namespace ociproxy

@@ -1,0 +1,358 @@
+#include "proxy/plan.h"
+
+#include <algorithm>
+
+#include "ociproxy/base/text.h"
+#include "proxy/claim_keys.h"
+#include "proxy/failure_map.h"
+
+namespace ociproxy {
+
+struct Planner::Inquiry {
+    const Request& request;
+    const Target& target;
+    Findings& findings;
+};
+
+namespace {
+
+// How long a wait lasts at most before the state is looked at again: a worker that
+// hangs rings no bell.
+constexpr Millis kLookAgain{5'000};
+// More works than any request needs: what they leave behind does not stay (a disk that
+// loses what it was given), and asking the upstream again would not help.
+constexpr unsigned kMaxWorks = 12;
+// A verified file is renamed within a moment.
+constexpr Millis kCommitMoment{100};
+
+bool running(const ClaimView& view) {
+    return view.state == ClaimState::kRunning || view.state == ClaimState::kVerified;
+}
+
+bool runningUnderOwner(const std::optional<ClaimView>& view) {
+    return view && running(*view) && view->ownerResponsive;
+}
+
+bool awaitedEnd(const Findings& findings, const ClaimKey& key, const ClaimView& view,
+                ClaimState state) {
+    return findings.awaited && findings.awaited->key == key &&
+           findings.awaited->generation == view.generation && view.state == state;
+}
+
+Step refuse(const Findings& findings, const Refusal& refusal) {
+    return refusalReply(refusal, cacheError(refusal, findings));
+}
+
+Refusal tooLate(const Target& target) {
+    Refusal refusal;
+    refusal.status = 504;
+    refusal.message = cat("upstream ", target.where.upstream, " did not answer in time");
+    return refusal;
+}
+
+Refusal authenticationFailed(const Target& target) {
+    ClaimFailure failure = failureOf(FillFailure::kStatus);
+    failure.status = 401;
+    return refusalFor(failure, target);
+}
+
+ContentFacts factsOf(const Target& target, const Digest& digest, bool byTag,
+                     const ContentInfo* info) {
+    ContentFacts facts{digest, "application/octet-stream"};
+    facts.blob = target.kind() == ContentKind::kBlob;
+    facts.byTag = byTag;
+    if (!info) return facts;
+    if (!facts.blob) facts.mediaType = *info->manifestType;
+    facts.isPublic = info->isPublic;
+    facts.fetchedAt = info->fetchedAt;
+    return facts;
+}
+
+}  // namespace
+
+Step Planner::plan(const Request& request, const Target& target, Findings* findings) const {
+    const Inquiry inquiry{request, target, *findings};
+    if (findings->refusal) return refuse(*findings, *findings->refusal);
+    return withinDeadline(inquiry, next(inquiry));
+}
+
+Step Planner::next(const Inquiry& inquiry) const {
+    const Reference& reference = *inquiry.target.reference;
+    return reference.isDigest() ? planContent(inquiry, reference.digest(), false)
+                                : planTag(inquiry);
+}
+
+Step Planner::withinDeadline(const Inquiry& inquiry, Step step) const {
+    if (std::holds_alternative<Reply>(step) || now() < inquiry.findings.deadline) return step;
+    const Wait* waiting = std::get_if<Wait>(&step);
+    if (waiting && waiting->seen.started) {
+        inquiry.findings.outlastsDeadline = true;  // and may take that fill over if it must
+        return step;
+    }
+    if (inquiry.findings.outlastsDeadline) return step;
+    return refuse(inquiry.findings, tooLate(inquiry.target));
+}
+
+// ---- tags ----
+
+Step Planner::planTag(const Inquiry& inquiry) const {
+    const Target& target = inquiry.target;
+    Findings& findings = inquiry.findings;
+    const std::string& tag = target.reference->tagName();
+    std::optional<TagEntry> entry = options_.store->tag(target.where, tag);
+    // Whoever waited takes any check that was made since it came: under steady load there
+    // is always a next one running.
+    const bool waited = findings.awaited && findings.awaited->key == tagKey(target);
+    if (waited && entry && entry->checkedAt >= findings.beganWall) findings.tagChecked = true;
+    if (!findings.tagChecked) return checkTag(inquiry);
+    if (!entry) {
+        return refuse(inquiry.findings, refusalFor(failureOf(FillFailure::kStore), target));
+    }
+    const Digest wanted = entry->next.value_or(entry->digest);
+    if (!entry->next && !inquiry.findings.head) {
+        inquiry.findings.head = HeadFacts{entry->size, entry->mediaType};
+    }
+    Step step = planContent(inquiry, wanted, true);
+    const Reply* reply = std::get_if<Reply>(&step);
+    if (entry->next && reply && reply->status < 400 && !reply->headLength) {
+        promote(target, tag, wanted);
+    }
+    return step;
+}
+
+// The manifest of `next` is in the store now. Only while it still is what the last check
+// saw: a newer one must not be undone.
+void Planner::promote(const Target& target, const std::string& tag, const Digest& next) const {
+    std::optional<TagEntry> entry = options_.store->tag(target.where, tag);
+    if (!entry || !entry->next || *entry->next != next) return;
+    entry->digest = next;
+    entry->next.reset();
+    options_.store->putTag(target.where, tag, *entry);
+}
+
+Step Planner::checkTag(const Inquiry& inquiry) const {
+    const ClaimKey key = tagKey(inquiry.target);
+    const std::optional<ClaimView> view = options_.claims->find(key, options_.self);
+    if (runningUnderOwner(view)) return wait(inquiry, key, *view, inquiry.findings.deadline);
+    if (view && awaitedEnd(inquiry.findings, key, *view, ClaimState::kFailed)) {
+        if (std::optional<Refusal> shared = sharedFailure(inquiry, *view)) {
+            return refuse(inquiry.findings, *shared);
+        }
+    }
+    return work(inquiry, WorkKind::kCheckTag, std::nullopt);
+}
+
+// ---- content by digest ----
+
+Step Planner::planContent(const Inquiry& inquiry, const Digest& digest, bool byTag) const {
+    const std::optional<StoredContent> content =
+        options_.store->open(digest, inquiry.target.kind());
+    if (content) {
+        if (mayServe(inquiry, digest, content->info)) {
+            return stored(inquiry, digest, byTag, *content);
+        }
+        return confirm(inquiry, digest);
+    }
+    if (inquiry.request.method == Method::kHead) return planHead(inquiry, digest, byTag);
+    return planMiss(inquiry, digest, byTag);
+}
+
+Step Planner::stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
+                     const StoredContent& content) const {
+    Reply reply = storedReply(inquiry.request,
+                              factsOf(inquiry.target, digest, byTag, &content.info), content,
+                              cacheServed(inquiry.findings));
+    reply.upstreamStatus = inquiry.findings.upstreamStatus;
+    return reply;
+}
+
+bool Planner::linked(const Inquiry& inquiry, const Digest& digest) const {
+    if (inquiry.findings.confirmed) return true;
+    const std::optional<Link> link =
+        options_.store->link(inquiry.target.where, inquiry.target.kind(), digest);
+    if (!link) return false;
+    const std::int64_t age = wallSeconds() - link->confirmedAt;
+    if (age <= options_.linkTtl) return true;
+    return inquiry.findings.unconfirmed && age <= options_.staleMax;
+}
+
+bool Planner::mayServe(const Inquiry& inquiry, const Digest& digest,
+                       const ContentInfo& info) const {
+    return info.isPublic || linked(inquiry, digest);
+}
+
+Step Planner::confirm(const Inquiry& inquiry, const Digest& digest) const {
+    const Findings& findings = inquiry.findings;
+    if (findings.unconfirmed) return refuse(findings, *findings.unconfirmed);
+    const ClaimKey key = linkKey(inquiry.target, digest);
+    const std::optional<ClaimView> view = options_.claims->find(key, options_.self);
+    if (runningUnderOwner(view)) return wait(inquiry, key, *view, findings.deadline);
+    if (view && awaitedEnd(findings, key, *view, ClaimState::kFailed)) {
+        if (std::optional<Refusal> shared = sharedFailure(inquiry, *view)) {
+            if (!couldNotAsk(view->failure)) return refuse(findings, *shared);
+            inquiry.findings.unconfirmed = shared;
+            return next(inquiry);
+        }
+    }
+    return work(inquiry, WorkKind::kConfirm, digest);
+}
+
+// HEAD of what is not stored: the upstream's HEAD answers it, unless it does not say enough.
+Step Planner::planHead(const Inquiry& inquiry, const Digest& digest, bool byTag) const {
+    const Findings& findings = inquiry.findings;
+    const bool blob = inquiry.target.kind() == ContentKind::kBlob;
+    if (findings.head) {
+        ContentFacts facts = factsOf(inquiry.target, digest, byTag, nullptr);
+        if (!blob) facts.mediaType = findings.head->mediaType;
+        Reply reply = headReply(facts, findings.head->size, cacheHead(findings));
+        reply.upstreamStatus = findings.upstreamStatus;
+        return reply;
+    }
+    if (findings.confirmed || byTag) return planMiss(inquiry, digest, byTag);
+    if (blob) {
+        const ClaimKey key = linkKey(inquiry.target, digest);
+        const std::optional<ClaimView> view = options_.claims->find(key);
+        if (view && awaitedEnd(findings, key, *view, ClaimState::kCommitted)) {
+            inquiry.findings.head = HeadFacts{view->total, std::string()};
+            return planHead(inquiry, digest, byTag);
+        }
+    }
+    return confirm(inquiry, digest);
+}
+
+// ---- fills ----
+
+Step Planner::planMiss(const Inquiry& inquiry, const Digest& digest, bool byTag) const {
+    const ClaimKey key = fillKey(inquiry.target, digest);
+    const std::optional<ClaimView> view = options_.claims->find(key, options_.self);
+    if (runningUnderOwner(view)) return runningFill(inquiry, digest, byTag, *view);
+    if (view && view->state == ClaimState::kFailed) {
+        if (std::optional<Refusal> shared = sharedFailure(inquiry, *view)) {
+            return refuse(inquiry.findings, *shared);
+        }
+    }
+    if (view && view->state == ClaimState::kCommitted &&
+        options_.store->open(digest, inquiry.target.kind())) {
+        return planContent(inquiry, digest, byTag);  // committed between the two looks
+    }
+    const bool blob = inquiry.target.kind() == ContentKind::kBlob;
+    return work(inquiry, blob ? WorkKind::kFillBlob : WorkKind::kFetchManifest, digest);
+}
+
+Step Planner::runningFill(const Inquiry& inquiry, const Digest& digest, bool byTag,
+                          const ClaimView& view) const {
+    // An adopted file was begun for somebody else: the new owner's upstream may yet say no.
+    const bool foreign = view.adopted && view.started;
+    const bool mine = view.requester == inquiry.target.requester && !foreign;
+    if (!mine && !linked(inquiry, digest)) return confirm(inquiry, digest);
+    if (!inquiry.findings.startedFill) inquiry.findings.collapsed = true;
+    if (std::shared_ptr<GrowingBody> body = streamNow(inquiry, digest, view)) {
+        std::optional<std::uint64_t> length;
+        if (view.total != kUnknownLength) length = view.total;
+        Reply reply = followReply(inquiry.request,
+                                  factsOf(inquiry.target, digest, byTag, nullptr),
+                                  std::move(body), length, cacheServed(inquiry.findings));
+        reply.upstreamStatus = inquiry.findings.upstreamStatus;
+        return reply;
+    }
+    return wait(inquiry, fillKey(inquiry.target, digest), view, waitUntil(inquiry, view));
+}
+
+bool Planner::mayStream(const Inquiry& inquiry, const Digest& digest,
+                        const ClaimView& view) const {
+    if (inquiry.target.kind() != ContentKind::kBlob || !view.started) return false;
+    if (inquiry.request.method != Method::kGet) return false;
+    const bool known = view.total != kUnknownLength;
+    if (!known && inquiry.request.minorVersion == 0) return false;
+    if (asksForRange(inquiry.request, digest) && (!known || !options_.unverifiedRanges)) {
+        return false;
+    }
+    if (view.state == ClaimState::kVerified) return true;
+    return (known ? view.total : view.bytes) > kHoldBack;
+}
+
+std::shared_ptr<GrowingBody> Planner::streamNow(const Inquiry& inquiry, const Digest& digest,
+                                                const ClaimView& view) const {
+    const Findings& findings = inquiry.findings;
+    const bool due = findings.startedFill ||
+                     (options_.followAfter && now() >= findings.began + *options_.followAfter);
+    if (!due || !mayStream(inquiry, digest, view)) return nullptr;
+    return options_.followers->follow(inquiry.target, digest, view);
+}
+
+TimePoint Planner::waitUntil(const Inquiry& inquiry, const ClaimView& view) const {
+    const TimePoint present = now();
+    if (view.state == ClaimState::kVerified) return present + kCommitMoment;
+    TimePoint until = present + kLookAgain;
+    if (!view.started) until = std::min(until, inquiry.findings.deadline);
+    if (!inquiry.findings.startedFill && options_.followAfter) {
+        const TimePoint follow = inquiry.findings.began + *options_.followAfter;
+        if (follow > present) until = std::min(until, follow);
+    }
+    return until;
+}
+
+// ---- steps ----
+
+std::optional<Step> Planner::tokenFirst(const Inquiry& inquiry, WorkKind behind) const {
+    const Target& target = inquiry.target;
+    Findings& findings = inquiry.findings;
+    if (!options_.client->needsToken(*target.upstream, target.where.repository)) return {};
+    const ClaimKey key = tokenKey(target);
+    const std::optional<ClaimView> view = options_.claims->find(key, options_.self);
+    if (runningUnderOwner(view)) return wait(inquiry, key, *view, findings.deadline);
+    const bool failed = view && view->state == ClaimState::kFailed;
+    if (failed && (sharedFailure(inquiry, *view) || findings.tokenRounds >= 2)) {
+        return tokenFailed(inquiry, behind, *view);
+    }
+    if (findings.tokenRounds >= 2 || findings.unauthorized >= 2) {
+        return refuse(findings, authenticationFailed(target));
+    }
+    WorkOrder order;
+    order.kind = WorkKind::kFetchToken;
+    return Step{order};
+}
+
+// No token to be had. A link that is to be confirmed holds for a while without one, if
+// the token server could not be asked either.
+Step Planner::tokenFailed(const Inquiry& inquiry, WorkKind behind, const ClaimView& view) const {
+    const Refusal refusal = refusalFor(view.failure, inquiry.target);
+    if (behind != WorkKind::kConfirm || !couldNotAsk(view.failure)) {
+        return refuse(inquiry.findings, refusal);
+    }
+    inquiry.findings.unconfirmed = refusal;
+    return next(inquiry);
+}
+
+Step Planner::work(const Inquiry& inquiry, WorkKind kind, std::optional<Digest> digest) const {
+    if (inquiry.findings.unauthorized >= 2) {
+        return refuse(inquiry.findings, authenticationFailed(inquiry.target));
+    }
+    if (std::optional<Step> token = tokenFirst(inquiry, kind)) return *std::move(token);
+    if (++inquiry.findings.works > kMaxWorks) {
+        return refuse(inquiry.findings, refusalFor(failureOf(FillFailure::kStore), inquiry.target));
+    }
+    WorkOrder order;
+    order.kind = kind;
+    order.digest = std::move(digest);
+    order.lastAuthentication =
+        inquiry.findings.tokenRounds > 0 || inquiry.findings.unauthorized > 0;
+    return order;
+}
+
+Step Planner::wait(const Inquiry& inquiry, const ClaimKey& key, const ClaimView& view,
+                   TimePoint until) const {
+    inquiry.findings.awaited = Awaited{key, view.generation};
+    return Wait{key, view, std::min(until, now() + kLookAgain)};
+}
+
+std::optional<Refusal> Planner::sharedFailure(const Inquiry& inquiry,
+                                              const ClaimView& view) const {
+    if (view.requester != inquiry.target.requester) return {};
+    const bool again = view.failure.retryable && view.attempt < ClaimTable::kMaxAttempts &&
+                       !inquiry.findings.startedFill;
+    if (again) return {};
+    return refusalFor(view.failure, inquiry.target);
+}
+
+}  // namespace ociproxy

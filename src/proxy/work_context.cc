@@ -1,0 +1,87 @@
+#include "proxy/work_context.h"
+
+#include "ociproxy/base/log.h"
+#include "ociproxy/base/text.h"
+#include "ociproxy/shm/counters.h"
+
+namespace ociproxy {
+
+OwnedClaim::OwnedClaim(WorkContext* context, const ClaimKey& key, const Target& target)
+    : context_(context),
+      result_(context->claims->claim(key, context->self, target.requester)),
+      ended_(!owned()) {
+    if (result_.adoption) context->counters->add(Counter::kFillsTakenOver);
+}
+
+OwnedClaim::~OwnedClaim() {
+    if (!ended_) fail(failureOf(FillFailure::kStore), context_->failureKeep);
+}
+
+void OwnedClaim::finish() noexcept {
+    ended_ = true;
+    context_->claims->finish(result_.handle);
+}
+
+void OwnedClaim::fail(const ClaimFailure& failure, Millis keep) noexcept {
+    ended_ = true;
+    context_->claims->fail(result_.handle, failure, keep);
+}
+
+void OwnedClaim::abandon() noexcept {
+    ended_ = true;
+    context_->claims->abandon(result_.handle);
+}
+
+WorkResult notOwnedResult(const OwnedClaim& claim, const Target& target) {
+    WorkResult result;
+    if (claim.result().outcome == ClaimTable::Outcome::kFailed) {
+        result.refusal = refusalFor(claim.result().view.failure, target);
+    } else if (claim.result().outcome == ClaimTable::Outcome::kFull) {
+        Refusal refusal;
+        refusal.status = 503;
+        refusal.message = "too many downloads at once; try again";
+        refusal.retryAfter = 1;
+        result.refusal = std::move(refusal);
+    }
+    return result;
+}
+
+UpstreamRequest requestFor(const Target& target, UpstreamMethod method,
+                           const std::string& reference, const WorkContext& context) {
+    UpstreamRequest request;
+    request.upstream = target.upstream;
+    request.method = method;
+    request.target = target.upstreamPath(reference);
+    request.repository = target.where.repository;
+    request.firstByteDeadline = now() + context.firstByteTimeout;
+    return request;
+}
+
+bool mayAuthenticate(const WorkContext& context, const Target& target, bool last,
+                     WorkResult* result) {
+    const UpstreamClient::Challenged challenged = context.client->challenge(*target.upstream);
+    if (!last && challenged == UpstreamClient::Challenged::kBearer) {
+        result->unauthorized = true;
+        return true;
+    }
+    ClaimFailure failure = failureOf(FillFailure::kStatus);
+    failure.status = 401;
+    result->refusal = refusalFor(failure, target);
+    return false;
+}
+
+bool isPublicContent(const Target& target, const UpstreamResponse& response) {
+    switch (target.upstream->publicness) {
+    case Publicness::kYes: return true;
+    case Publicness::kNo: return false;
+    default: return response.fromPublicAddress();
+    }
+}
+
+void logFailure(const WorkContext& context, const Target& target, const std::string& what,
+                const std::string& why) {
+    context.log->warning(
+        cat(what, " from ", target.where.upstream, "/", target.where.repository, ": ", why));
+}
+
+}  // namespace ociproxy
