@@ -1,0 +1,53 @@
+#ifndef OCIPROXY_PROC_JANITOR_H
+#define OCIPROXY_PROC_JANITOR_H
+
+#include "ociproxy/base/clock.h"
+
+namespace ociproxy {
+
+class Log;
+class SharedState;
+class Store;
+struct Heritage;
+struct Seat;
+
+// What is done to the store beside serving: reaps temporary files that no claim
+// names, and measures the disk into the gauges. What fails is logged and tried
+// again in its turn. Not synchronized: one thread.
+class Janitor {
+public:
+    struct Options {
+        Store* store = nullptr;
+        SharedState* shared = nullptr;
+        Log* log = nullptr;
+        // Set for the first janitor after a start of the master: whatever was written
+        // before this belongs to processes that are gone, and need not age.
+        bool allEarlierGone = false;
+        TimePoint earlier{};
+        Millis measureEvery{60'000};
+        Millis reapEvery{10'000};
+        Millis reapIdle{60'000};
+    };
+
+    explicit Janitor(const Options& options) noexcept;
+
+    // Does what is due; returns when to call it next.
+    TimePoint work(TimePoint now);
+
+private:
+    void reap(TimePoint now);
+    void measure();
+    Millis reapAge(TimePoint now) noexcept;
+
+    Options options_;
+    TimePoint reapAt_ = TimePoint::min();
+    TimePoint measureAt_ = TimePoint::min();
+};
+
+// The body of the janitor process (Master::Body): works on a thread of its own, so
+// that the main thread can obey signals while the disk is slow.
+int runJanitor(const Heritage& heritage, Seat& seat);
+
+}  // namespace ociproxy
+
+#endif

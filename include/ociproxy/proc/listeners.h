@@ -1,0 +1,39 @@
+#ifndef OCIPROXY_PROC_LISTENERS_H
+#define OCIPROXY_PROC_LISTENERS_H
+
+#include <string>
+#include <vector>
+
+#include "ociproxy/base/clock.h"
+#include "ociproxy/base/fd.h"
+
+namespace ociproxy {
+
+struct ListenAddress;
+
+// The listening sockets: made once by the master, shared by all workers, so that
+// connections wait in one queue per address and outlive a worker. Close-on-exec,
+// SO_REUSEADDR, never SO_REUSEPORT: a second proxy on the same port must fail.
+//
+// "All addresses" is one IPv6 socket that takes IPv4 too; without IPv6 an IPv4 one.
+// Owns the sockets. Not synchronized.
+class Listeners {
+public:
+    // Binds and listens; an address in use is tried again for `patience` (the last
+    // process of a killed proxy may take a moment to go). Throws FatalError
+    // (EX_UNAVAILABLE) that names the address.
+    Listeners(const std::vector<ListenAddress>& addresses, Millis patience);
+
+    std::vector<int> descriptors() const;  // borrowed
+    // Really bound: "127.0.0.1:41234, [::]:8080".
+    std::string text() const;
+    // For a process that does not serve: closes its copies.
+    void close() noexcept { sockets_.clear(); }
+
+private:
+    std::vector<Fd> sockets_;
+};
+
+}  // namespace ociproxy
+
+#endif

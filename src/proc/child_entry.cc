@@ -1,0 +1,78 @@
+#include "proc/child_entry.h"
+
+#include <csignal>
+#include <dirent.h>
+#include <exception>
+#include <string>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "ociproxy/base/log.h"
+#include "ociproxy/base/text.h"
+#include "ociproxy/proc/exit_status.h"
+#include "ociproxy/proc/heritage.h"
+#include "ociproxy/proc/process_title.h"
+
+namespace ociproxy {
+
+namespace {
+
+// A master that was killed must not leave anybody on its port and its cache.
+void dieWithMaster(pid_t master) noexcept {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // It may have died before that took effect; then we have another parent now.
+    if (::getppid() != master) ::_exit(EX_OSERR);
+}
+
+// Every client and every upstream is a descriptor. A failure leaves the old limit.
+void raiseFileLimit() noexcept {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void takeName(const Heritage& heritage, const Seat& seat) {
+    heritage.log->setRole(seat.name());
+    if (!heritage.title) return;
+    // Only the master is "ociproxy" to who looks for processes by their short name.
+    std::string shortName = seat.role == ChildRole::kWorker ? cat("ociproxy-w", seat.id.index)
+                                                            : "ociproxy-jan";
+    heritage.title->set(cat("ociproxy: ", seat.name()), shortName);
+}
+
+int runBody(const Heritage& heritage, Seat& seat, const Master::Body& body) noexcept {
+    try {
+        takeName(heritage, seat);
+        return body(heritage, seat);
+    } catch (const std::exception& e) {
+        if (seat.boot.pending()) {
+            seat.boot.failed(failureText(e));
+        } else {
+            heritage.log->error(failureText(e));
+        }
+        return exitStatusOf(e);
+    }
+}
+
+}  // namespace
+
+unsigned threadCount() noexcept {
+    DIR* tasks = ::opendir("/proc/self/task");
+    if (!tasks) return 0;
+    unsigned count = 0;
+    while (const dirent* entry = ::readdir(tasks)) count += entry->d_name[0] != '.';
+    ::closedir(tasks);
+    return count;
+}
+
+void enterChild(const Heritage& heritage, Seat& seat, const Master::Body& body) noexcept {
+    dieWithMaster(seat.master);
+    // The lock lives as long as any copy of its descriptor: it must end with the master.
+    if (heritage.cacheLock) heritage.cacheLock->reset();
+    raiseFileLimit();
+    leaveProcess(runBody(heritage, seat, body));
+}
+
+}  // namespace ociproxy

@@ -1,0 +1,19 @@
+#ifndef OCIPROXY_SRC_PROC_CHILD_ENTRY_H
+#define OCIPROXY_SRC_PROC_CHILD_ENTRY_H
+
+#include "ociproxy/proc/master.h"
+
+namespace ociproxy {
+
+// Number of threads of this process; 0 when /proc cannot tell.
+unsigned threadCount() noexcept;
+
+// The way of a child from the fork to its body and out of the process: binds its
+// life to the master's, lets go of what is the master's alone, takes its name, runs
+// the body. REQUIRES: just forked, the crew's pipes closed.
+[[noreturn]] void enterChild(const Heritage& heritage, Seat& seat,
+                             const Master::Body& body) noexcept;
+
+}  // namespace ociproxy
+
+#endif

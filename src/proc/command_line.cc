@@ -1,0 +1,121 @@
+#include "ociproxy/proc/command_line.h"
+
+#include <cerrno>
+#include <sstream>
+#include <unistd.h>
+
+#include <Poco/Exception.h>
+#include <Poco/Util/HelpFormatter.h>
+#include <Poco/Util/Option.h>
+#include <Poco/Util/OptionException.h>
+#include <Poco/Util/OptionProcessor.h>
+#include <Poco/Util/OptionSet.h>
+
+#include "ociproxy/base/paths.h"
+#include "ociproxy/base/text.h"
+#include "ociproxy/conf/config.h"
+#include "ociproxy/proc/exit_status.h"
+
+namespace ociproxy {
+
+namespace {
+
+using Poco::Util::Option;
+using Poco::Util::OptionSet;
+
+struct ActionOption {
+    const char* name;
+    const char* letter;
+    const char* description;
+    CommandLine::Action action;
+};
+
+const ActionOption kActions[] = {
+    {"check", "t", "check the configuration and exit", CommandLine::Action::kCheck},
+    {"dump", "T", "print the effective configuration and exit", CommandLine::Action::kDump},
+    {"version", "", "print the version and exit", CommandLine::Action::kVersion},
+    {"help", "", "print this help and exit", CommandLine::Action::kHelp},
+};
+
+OptionSet options() {
+    OptionSet set;
+    set.addOption(Option("config", "c", "read the configuration from FILE").argument("FILE"));
+    for (const ActionOption& row : kActions) {
+        set.addOption(Option(row.name, row.letter, row.description).group("action"));
+    }
+    return set;
+}
+
+void apply(CommandLine& line, const std::string& option, const std::string& argument) {
+    if (option == "config") {
+        if (argument.empty()) throw Error("the name of the configuration file is empty");
+        line.configFile = argument;
+    }
+    for (const ActionOption& row : kActions) {
+        if (option == row.name) line.action = row.action;
+    }
+}
+
+CommandLine parse(const std::vector<std::string>& arguments) {
+    CommandLine line;
+    OptionSet set = options();
+    Poco::Util::OptionProcessor processor(set);
+    for (const std::string& argument : arguments) {
+        std::string option;
+        std::string value;
+        if (!processor.process(argument, option, value)) {
+            throw Error(cat("unexpected argument: ", argument));
+        }
+        // Without a name when the option's argument is still to come.
+        if (!option.empty()) apply(line, option, value);
+    }
+    processor.checkRequired();  // an argument still to come never came
+    return line;
+}
+
+// An installed file that cannot be read is a failure, not a reason for defaults.
+bool isThere(const char* file) noexcept {
+    return ::access(file, F_OK) == 0 || errno != ENOENT;
+}
+
+[[noreturn]] void failUsage(const std::string& reason) {
+    throw FatalError(EX_USAGE, cat(reason, " (see ociproxy --help)"));
+}
+
+}  // namespace
+
+CommandLine parseCommandLine(const std::vector<std::string>& arguments) {
+    try {
+        return parse(arguments);
+    } catch (const Poco::Exception& e) {
+        failUsage(e.displayText());
+    } catch (const Error& e) {
+        failUsage(e.what());
+    }
+}
+
+std::string helpText() {
+    OptionSet set = options();
+    Poco::Util::HelpFormatter formatter(set);
+    formatter.setCommand("ociproxy");
+    formatter.setUsage("[-c FILE] [-t | -T] [--version] [--help]");
+    formatter.setHeader("OCI registry proxy with a content-addressed cache on local disk.");
+    formatter.setFooter(cat("Without -c the configuration is read from ", defaultConfigFile(),
+                            " if that is there; otherwise built-in defaults hold."));
+    std::ostringstream out;
+    formatter.format(out);
+    return out.str();
+}
+
+Config readConfig(const CommandLine& line) {
+    return orFailWith(EX_CONFIG, [&] {
+        if (!line.configFile.empty()) return loadConfig(line.configFile);
+        return isThere(defaultConfigFile()) ? loadConfig(defaultConfigFile()) : defaultConfig();
+    });
+}
+
+std::string configName(const Config& config) {
+    return config.file.empty() ? "built-in defaults" : config.file;
+}
+
+}  // namespace ociproxy

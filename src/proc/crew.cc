@@ -1,0 +1,253 @@
+#include "proc/crew.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ociproxy/base/log.h"
+#include "ociproxy/base/text.h"
+#include "ociproxy/proc/signals.h"
+#include "ociproxy/shm/shared_state.h"
+#include "proc/child_entry.h"
+
+namespace ociproxy {
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+#if defined(__SANITIZE_THREAD__)
+constexpr unsigned kForeignThreads = 1;  // the sanitizer's own
+#else
+constexpr unsigned kForeignThreads = 0;
+#endif
+
+}  // namespace
+
+std::string Crew::Child::name() const {
+    return role == ChildRole::kWorker ? cat("worker ", index) : "janitor";
+}
+
+Crew::Crew(const Heritage& heritage, const Master::Options& options)
+    : heritage_(heritage), options_(options) {
+    OCIPROXY_ASSERT(options.workers >= 1 && options.workers <= kMaxWorkers);
+    for (std::uint32_t i = 0; i < options.workers; ++i) {
+        children_.emplace_back(ChildRole::kWorker, i, options.policy);
+    }
+    children_.emplace_back(ChildRole::kJanitor, 0, options.policy);
+}
+
+void Crew::startDue(TimePoint now) {
+    for (Child& child : children_) {
+        if (child.policy.mayStart(now)) start(child, now);
+    }
+}
+
+std::optional<TimePoint> Crew::due() const noexcept {
+    std::optional<TimePoint> first;
+    for (const Child& child : children_) {
+        std::optional<TimePoint> due = child.policy.due();
+        if (due && (!first || *due < *first)) first = due;
+    }
+    return first;
+}
+
+void Crew::start(Child& child, TimePoint now) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return noteForkFailure(child, now, errno);
+    child.boot.reset(ends[0]);  // before the fork: the new child closes all of these
+    Fd writeEnd(ends[1]);
+    ::fcntl(child.boot.get(), F_SETFL, O_NONBLOCK);
+    // Before the fork: whatever an earlier one of this index left behind is dead now.
+    if (child.role == ChildRole::kWorker) child.id = heritage_.shared->workers().raise(child.index);
+    // Another thread's locks would stay locked in the child for ever.
+    OCIPROXY_ASSERT(threadCount() <= 1 + kForeignThreads);
+    std::fflush(nullptr);  // or the child prints it again
+    pid_t master = ::getpid();
+    pid_t pid = ::fork();
+    if (pid < 0) return noteForkFailure(child, now, errno);
+    if (pid == 0) becomeChild(child, std::move(writeEnd), master);
+    ++child.life;
+    child.pid = pid;
+    child.startedAt = now;
+    child.policy.started(now);
+}
+
+void Crew::becomeChild(const Child& child, Fd pipe, pid_t master) noexcept {
+    Seat seat{child.role, child.id, child.life + 1, master, BootReport(std::move(pipe))};
+    for (Child& sibling : children_) sibling.boot.reset();
+    bool worker = seat.role == ChildRole::kWorker;
+    enterChild(heritage_, seat, worker ? options_.worker : options_.janitor);
+}
+
+void Crew::noteForkFailure(Child& child, TimePoint now, int code) {
+    child.boot.reset();
+    child.policy.forkFailed(now);
+    std::string message = cat("cannot start ", child.name(), ": ", errnoText(code));
+    heritage_.log->error(message);
+    if (!bootFailure_) bootFailure_.emplace(EX_OSERR, message);
+}
+
+Crew::Child* Crew::find(pid_t pid) noexcept {
+    for (Child& child : children_) {
+        if (child.pid == pid) return &child;
+    }
+    return nullptr;
+}
+
+void Crew::reap(TimePoint now) {
+    ChildEnd end;
+    pid_t pid;
+    while ((pid = ::waitpid(-1, &end.waitStatus, WNOHANG)) > 0) {
+        // Not ours: a child that whoever became us by exec had left behind.
+        if (Child* child = find(pid)) bury(*child, end, now);
+    }
+}
+
+void Crew::bury(Child& child, const ChildEnd& end, TimePoint now) {
+    unsigned orphaned = disown(child);
+    hearFrom(child);
+    noteFaults(child, end);
+    child.policy.ended(now, end);
+    if (failedFirst(child) && !bootFailure_) {
+        std::string reason = child.said.empty() ? cat("it ", end.text()) : child.said;
+        bootFailure_.emplace(end.configFailure() ? EX_CONFIG : EX_OSERR,
+                             cat("cannot start ", child.name(), ": ", reason));
+    }
+    logEnd(child, end, orphaned, now);
+    child.pid = 0;
+    child.boot.reset();
+    child.said.clear();
+    child.ready = false;
+    child.abortedAt.reset();
+}
+
+bool Crew::failedFirst(const Child& child) noexcept {
+    return child.role == ChildRole::kWorker && child.life == 1 && !child.ready;
+}
+
+// The epoch first: from then on nobody takes the dead one's claims for live ones.
+unsigned Crew::disown(const Child& child) noexcept {
+    if (child.role != ChildRole::kWorker) return 0;
+    heritage_.shared->workers().raise(child.index);
+    return heritage_.shared->claims().sweep(child.id);
+}
+
+void Crew::noteFaults(const Child& child, const ChildEnd& end) {
+    bool killedByUs = (killed_ && end.killedBy(SIGKILL)) ||
+                      (child.abortedAt && (end.killedBy(SIGABRT) || end.killedBy(SIGKILL)));
+    bool failedAtEnd = ending_ && child.ready && !end.clean() && !killedByUs;
+    bool sanitizerSpoke = kSanitized && end.exited() && !end.clean() && !end.bootFailure();
+    faulty_ = faulty_ || failedAtEnd || sanitizerSpoke;
+}
+
+void Crew::logEnd(const Child& child, const ChildEnd& end, unsigned orphaned, TimePoint now) {
+    std::string who = cat(child.name(), " (pid ", child.pid, ")");
+    // A failed start of the service is told by whoever started it.
+    if (ending_ || failedFirst(child)) return logExpectedEnd(who, end);
+    std::string why = child.said.empty() ? "" : cat(": ", child.said);
+    std::string claims = orphaned > 0 ? cat(", unfinished claims: ", orphaned) : "";
+    heritage_.log->error(cat(who, " ", end.text(), why, claims, "; ", outlook(child, now)));
+}
+
+std::string Crew::outlook(const Child& child, TimePoint now) {
+    std::optional<TimePoint> due = child.policy.due();
+    if (!due) return "not started again: its configuration is unusable";
+    Millis delay = std::chrono::duration_cast<Millis>(*due - now);
+    return delay.count() > 0 ? cat("started again in ", delay.count(), " ms") : "started again";
+}
+
+void Crew::logExpectedEnd(const std::string& who, const ChildEnd& end) {
+    bool bad = ending_ && !end.clean();
+    heritage_.log->write(bad ? LogLevel::kWarning : LogLevel::kDebug, cat(who, " ", end.text()));
+}
+
+void Crew::hear(Millis atMost) {
+    std::vector<pollfd> silent;
+    for (const Child& child : children_) {
+        if (child.boot) silent.push_back(pollfd{child.boot.get(), POLLIN, 0});
+    }
+    if (silent.empty()) return;
+    if (::poll(silent.data(), silent.size(), static_cast<int>(atMost.count())) <= 0) return;
+    for (Child& child : children_) hearFrom(child);
+}
+
+void Crew::hearFrom(Child& child) {
+    char buffer[512];
+    while (child.boot) {
+        ssize_t count = ::read(child.boot.get(), buffer, sizeof buffer);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno == EAGAIN) return;
+        if (count <= 0) {
+            child.boot.reset();
+        } else if (buffer[0] == BootReport::kReady) {
+            child.ready = true;
+            child.boot.reset();
+            heritage_.log->write(child.life == 1 ? LogLevel::kDebug : LogLevel::kInfo,
+                                 cat(child.name(), " (pid ", child.pid, ") is ready"));
+        } else {
+            child.said.append(buffer, static_cast<std::size_t>(count));
+        }
+    }
+}
+
+void Crew::watch(TimePoint now, TimePoint since) {
+    for (Child& child : children_) {
+        if (child.role == ChildRole::kWorker && child.pid != 0) watchOne(child, now, since);
+    }
+}
+
+void Crew::watchOne(Child& child, TimePoint now, TimePoint since) {
+    if (child.abortedAt) {
+        // Stopped processes do not act on ABRT until they are continued.
+        if (now - *child.abortedAt >= options_.abortLimit) ::kill(child.pid, SIGKILL);
+        return;
+    }
+    std::chrono::nanoseconds beat(heritage_.shared->workers().lastBeatNs(child.index));
+    TimePoint last = std::max({TimePoint(beat), child.startedAt, since});
+    if (now - last < options_.hungAfter) return;
+    child.abortedAt = now;
+    heritage_.log->error(cat(child.name(), " (pid ", child.pid, ") has not shown life for ",
+                             std::chrono::duration_cast<Millis>(now - last).count(),
+                             " ms: aborting it"));
+    ::kill(child.pid, SIGABRT);
+}
+
+void Crew::signalAll(int number) noexcept {
+    if (number == SIGKILL) killed_ = true;
+    for (const Child& child : children_) {
+        if (child.pid != 0) ::kill(child.pid, number);
+    }
+}
+
+bool Crew::empty() const noexcept {
+    return std::all_of(children_.begin(), children_.end(),
+                       [](const Child& child) { return child.pid == 0; });
+}
+
+bool Crew::booting() const noexcept {
+    return std::any_of(children_.begin(), children_.end(),
+                       [](const Child& child) { return child.boot.valid(); });
+}
+
+bool Crew::allWorkersReady() const noexcept {
+    return std::all_of(children_.begin(), children_.end(), [](const Child& child) {
+        return child.role != ChildRole::kWorker || child.ready;
+    });
+}
+
+bool Crew::allWorkersGaveUp() const noexcept {
+    return std::all_of(children_.begin(), children_.end(), [](const Child& child) {
+        return child.role != ChildRole::kWorker || child.policy.gaveUp();
+    });
+}
+
+}  // namespace ociproxy

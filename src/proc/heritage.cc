@@ -1,0 +1,40 @@
+#include "ociproxy/proc/heritage.h"
+
+#include <climits>
+#include <string>
+
+#include "ociproxy/base/error.h"
+#include "ociproxy/base/log.h"
+#include "ociproxy/base/text.h"
+
+namespace ociproxy {
+
+void Heritage::reopenLogs() const {
+    log->file().requestReopen();
+    accessLog->requestReopen();
+    log->info("reopening logs");
+}
+
+void BootReport::ready() noexcept {
+    send(std::string_view(&kReady, 1));
+}
+
+void BootReport::failed(std::string_view reason) noexcept {
+    // So long that a pipe takes it in one piece, whoever reads it when.
+    send(reason.substr(0, PIPE_BUF));
+}
+
+void BootReport::send(std::string_view words) noexcept {
+    try {
+        writeAll(pipe_.get(), words.data(), words.size(), "boot report");
+    } catch (const std::exception&) {
+        // Only a master that is gone does not read: then we go too.
+    }
+    pipe_.reset();
+}
+
+std::string Seat::name() const {
+    return role == ChildRole::kWorker ? cat("worker ", id.index) : "janitor";
+}
+
+}  // namespace ociproxy

@@ -1,0 +1,134 @@
+#include "ociproxy/proc/listeners.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <netinet/in.h>
+#include <optional>
+#include <sys/socket.h>
+#include <thread>
+
+#include "ociproxy/base/address.h"
+#include "ociproxy/base/error.h"
+#include "ociproxy/base/text.h"
+#include "ociproxy/conf/config.h"
+#include "ociproxy/proc/exit_status.h"
+
+namespace ociproxy {
+
+namespace {
+
+constexpr int kBacklog = 4096;
+constexpr Millis kRetryEvery{50};
+
+union SocketAddress {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+    sockaddr_storage storage;
+};
+
+SocketAddress v4Address(const std::uint8_t* lastFour, std::uint16_t port) noexcept {
+    SocketAddress out{};
+    out.v4.sin_family = AF_INET;
+    out.v4.sin_port = htons(port);
+    if (lastFour) std::memcpy(&out.v4.sin_addr, lastFour, sizeof out.v4.sin_addr);
+    return out;
+}
+
+SocketAddress v6Address(const std::uint8_t* bytes, std::uint16_t port) noexcept {
+    SocketAddress out{};
+    out.v6.sin6_family = AF_INET6;
+    out.v6.sin6_port = htons(port);
+    if (bytes) std::memcpy(&out.v6.sin6_addr, bytes, sizeof out.v6.sin6_addr);
+    return out;
+}
+
+socklen_t sizeOf(const SocketAddress& address) noexcept {
+    return address.any.sa_family == AF_INET ? sizeof address.v4 : sizeof address.v6;
+}
+
+void enable(int fd, int level, int option, int value) {
+    if (::setsockopt(fd, level, option, &value, sizeof value) != 0) throwErrno("setsockopt");
+}
+
+// Throws SysError.
+Fd listenOn(const SocketAddress& address, bool v6Only) {
+    Fd fd(::socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) throwErrno("socket");
+    enable(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (address.any.sa_family == AF_INET6) enable(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, v6Only);
+    if (::bind(fd.get(), &address.any, sizeOf(address)) != 0) throwErrno("bind");
+    if (::listen(fd.get(), kBacklog) != 0) throwErrno("listen");
+    return fd;
+}
+
+bool meansNoIpv6(int code) noexcept {
+    return code == EAFNOSUPPORT || code == EADDRNOTAVAIL || code == EPFNOSUPPORT;
+}
+
+Fd listenOnAll(std::uint16_t port) {
+    try {
+        return listenOn(v6Address(nullptr, port), false);
+    } catch (const SysError& e) {
+        if (!meansNoIpv6(e.code())) throw;
+    }
+    return listenOn(v4Address(nullptr, port), true);
+}
+
+Fd listenOnce(const ListenAddress& where) {
+    if (!where.address) return listenOnAll(where.port);
+    const auto& bytes = where.address->bytes();
+    if (where.address->isV4()) return listenOn(v4Address(&bytes[12], where.port), true);
+    return listenOn(v6Address(bytes.data(), where.port), true);
+}
+
+Fd listenPatiently(const ListenAddress& where, TimePoint deadline) {
+    for (;;) {
+        try {
+            return listenOnce(where);
+        } catch (const SysError& e) {
+            if (e.code() != EADDRINUSE || now() >= deadline) {
+                throw FatalError(EX_UNAVAILABLE,
+                                 cat("cannot listen on ", where.text, ": ", e.what()));
+            }
+        }
+        std::this_thread::sleep_for(kRetryEvery);
+    }
+}
+
+std::string boundText(int fd) {
+    SocketAddress address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(fd, &address.any, &size) != 0) throwErrno("getsockname");
+    std::optional<IpAddress> ip = IpAddress::fromSockaddr(&address.any);
+    OCIPROXY_ASSERT(ip);
+    if (address.any.sa_family == AF_INET) return cat(ip->text(), ":", ntohs(address.v4.sin_port));
+    return cat("[", ip->text(), "]:", ntohs(address.v6.sin6_port));
+}
+
+}  // namespace
+
+Listeners::Listeners(const std::vector<ListenAddress>& addresses, Millis patience) {
+    TimePoint deadline = now() + patience;
+    for (const ListenAddress& where : addresses) {
+        sockets_.push_back(listenPatiently(where, deadline));
+    }
+}
+
+std::vector<int> Listeners::descriptors() const {
+    std::vector<int> out;
+    for (const Fd& socket : sockets_) out.push_back(socket.get());
+    return out;
+}
+
+std::string Listeners::text() const {
+    std::string out;
+    for (const Fd& socket : sockets_) {
+        if (!out.empty()) out += ", ";
+        out += boundText(socket.get());
+    }
+    return out;
+}
+
+}  // namespace ociproxy

@@ -1,0 +1,111 @@
+#include "proc/module_options.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <utility>
+
+#include "ociproxy/base/text.h"
+#include "ociproxy/proc/listeners.h"
+#include "ociproxy/shm/shared_state.h"
+#include "ociproxy/version.h"
+
+namespace ociproxy {
+
+namespace {
+
+constexpr std::uint64_t kOwnDescriptors = 256;
+constexpr std::uint64_t kMaxConnections = 10'000;
+constexpr std::uint64_t kMinConnections = 64;
+
+Publicness publicnessFrom(PublicSetting setting) noexcept {
+    switch (setting) {
+        case PublicSetting::kYes: return Publicness::kYes;
+        case PublicSetting::kNo: return Publicness::kNo;
+        case PublicSetting::kAuto: break;
+    }
+    return Publicness::kAuto;
+}
+
+void requireReadable(const Config& config, const UpstreamConfig& section) {
+    if (section.caFile.empty() || ::access(section.caFile.c_str(), R_OK) == 0) return;
+    throw ConfigError(cat(config.file, ":", section.line, ": upstream ", section.name,
+                          ": cannot read ca_file ", section.caFile, ": ", errnoText(errno)));
+}
+
+std::uint64_t descriptorLimit() noexcept {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
+
+}  // namespace
+
+Upstream upstreamFrom(const UpstreamConfig& section) {
+    Upstream out;
+    out.name = section.name;
+    for (const UpstreamUrl& url : section.urls) {
+        out.origins.push_back(Origin{url.tls, url.host, url.port});
+    }
+    out.aliases = section.aliases;
+    out.publicness = publicnessFrom(section.isPublic);
+    out.allowAddresses = section.allowAddresses;
+    out.caFile = section.caFile;
+    out.configured = true;
+    out.computeId();
+    return out;
+}
+
+UpstreamDirectory directoryFrom(const Config& config) {
+    std::vector<Upstream> configured;
+    for (const UpstreamConfig& section : config.upstreams) {
+        requireReadable(config, section);
+        configured.push_back(upstreamFrom(section));
+    }
+    return UpstreamDirectory(std::move(configured), config.allowUpstreams);
+}
+
+Store::Options storeOptions(const Heritage& heritage) {
+    Store::Options out;
+    out.directory = heritage.config->cacheDir;
+    out.log = heritage.log;
+    return out;
+}
+
+UpstreamClient::Options clientOptions(const Heritage& heritage) {
+    UpstreamClient::Options out;
+    out.log = heritage.log;
+    out.tokens = &heritage.shared->tokens();
+    out.counters = &heritage.shared->counters();
+    out.userAgent = "ociproxy/" OCIPROXY_VERSION;
+    out.instanceId = heritage.instanceId;
+    return out;
+}
+
+Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self) {
+    Proxy::Options out;
+    out.self = self;
+    out.shared = heritage.shared;
+    out.log = heritage.log;
+    out.accessLog = heritage.accessLog;
+    out.instanceId = heritage.instanceId;
+    out.followAfter = heritage.config->followAfter;
+    out.unverifiedRanges = heritage.config->unverifiedRanges;
+    return out;
+}
+
+FrontServer::Options frontOptions(const Heritage& heritage) {
+    FrontServer::Options out;
+    out.listeners = heritage.listeners->descriptors();
+    out.maxConnections = connectionLimit(descriptorLimit());
+    out.log = heritage.log;
+    out.counters = &heritage.shared->counters();
+    return out;
+}
+
+std::size_t connectionLimit(std::uint64_t descriptors) noexcept {
+    std::uint64_t spare = descriptors > kOwnDescriptors ? descriptors - kOwnDescriptors : 0;
+    return static_cast<std::size_t>(std::clamp(spare / 2, kMinConnections, kMaxConnections));
+}
+
+}  // namespace ociproxy

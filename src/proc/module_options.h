@@ -1,0 +1,33 @@
+// From Config to what each module takes: the only place that knows both.
+#ifndef OCIPROXY_SRC_PROC_MODULE_OPTIONS_H
+#define OCIPROXY_SRC_PROC_MODULE_OPTIONS_H
+
+#include "ociproxy/conf/config.h"
+#include "ociproxy/front/server.h"
+#include "ociproxy/proc/heritage.h"
+#include "ociproxy/proxy/proxy.h"
+#include "ociproxy/store/store.h"
+#include "ociproxy/upstream/client.h"
+#include "ociproxy/upstream/settings.h"
+
+namespace ociproxy {
+
+Upstream upstreamFrom(const UpstreamConfig& section);
+
+// Throws ConfigError when a file that a section names cannot be read (by this
+// process, as this user: what the parser could not know).
+UpstreamDirectory directoryFrom(const Config& config);
+
+Store::Options storeOptions(const Heritage& heritage);
+// What other modules provide (resolver, store, client ...) is left to the caller.
+UpstreamClient::Options clientOptions(const Heritage& heritage);
+Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self);
+FrontServer::Options frontOptions(const Heritage& heritage);
+
+// How many clients a process with this many descriptors can serve: each may need
+// one for itself and one for what it is sent, and the rest of the process some.
+std::size_t connectionLimit(std::uint64_t descriptors) noexcept;
+
+}  // namespace ociproxy
+
+#endif

@@ -1,0 +1,223 @@
+#include "ociproxy/proc/listeners.h"
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstddef>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <optional>
+#include <string>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "ociproxy/base/address.h"
+#include "ociproxy/base/text.h"
+#include "ociproxy/conf/config.h"
+#include "ociproxy/proc/exit_status.h"
+
+namespace ociproxy {
+
+namespace {
+
+ListenAddress address(const std::string& host, unsigned port) {
+    ListenAddress out;
+    out.text = cat(host, ":", port);
+    out.address = IpAddress::parse(host);
+    out.port = static_cast<std::uint16_t>(port);
+    return out;
+}
+
+unsigned portOf(const Listeners& listeners) {
+    std::string text = listeners.text();
+    return static_cast<unsigned>(std::stoul(text.substr(text.rfind(':') + 1)));
+}
+
+int option(int fd, int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    CPPUNIT_ASSERT_EQUAL(0, ::getsockopt(fd, level, name, &value, &size));
+    return value;
+}
+
+bool connectsV4(unsigned port) {
+    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(port));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return ::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+}
+
+bool connectsV6(unsigned port) {
+    Fd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_port = htons(static_cast<std::uint16_t>(port));
+    to.sin6_addr = in6addr_loopback;
+    return ::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+}
+
+bool haveIpv6() {
+    Fd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 at{};
+    at.sin6_family = AF_INET6;
+    at.sin6_addr = in6addr_loopback;
+    return fd && ::bind(fd.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+}
+
+// From here on this process lives on a kernel without IPv6.
+bool loseIpv6() {
+    constexpr std::uint32_t kCall = offsetof(seccomp_data, nr);
+    constexpr std::uint32_t kFamily = offsetof(seccomp_data, args);
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kCall),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kFamily),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    sock_fprog program{sizeof code / sizeof code[0], code};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+}  // namespace
+
+class ListenersTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ListenersTest);
+    CPPUNIT_TEST(theKernelsPortIsShown);
+    CPPUNIT_TEST(severalAddresses);
+    CPPUNIT_TEST(allAddressesAreOneSocketForBothFamilies);
+    CPPUNIT_TEST(withoutIpv6AllAddressesMeansIpv4);
+    CPPUNIT_TEST(anIpv6AddressIsForIpv6Only);
+    CPPUNIT_TEST(socketOptions);
+    CPPUNIT_TEST(aBusyPortIsRefusedByName);
+    CPPUNIT_TEST(aBusyPortIsTriedAgain);
+    CPPUNIT_TEST(aForeignAddressIsRefusedAtOnce);
+    CPPUNIT_TEST(closeLetsGo);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void theKernelsPortIsShown() {
+        Listeners listeners({address("127.0.0.1", 0)}, Millis{0});
+        CPPUNIT_ASSERT_MESSAGE(listeners.text(), startsWith(listeners.text(), "127.0.0.1:"));
+        CPPUNIT_ASSERT(portOf(listeners) != 0);
+        CPPUNIT_ASSERT(connectsV4(portOf(listeners)));
+    }
+
+    void severalAddresses() {
+        Listeners listeners({address("127.0.0.1", 0), address("127.0.0.2", 0)}, Millis{0});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, listeners.descriptors().size());
+        CPPUNIT_ASSERT(listeners.text().find(", 127.0.0.2:") != std::string::npos);
+    }
+
+    void allAddressesAreOneSocketForBothFamilies() {
+        Listeners listeners({address("", 0)}, Millis{0});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, listeners.descriptors().size());
+        CPPUNIT_ASSERT(connectsV4(portOf(listeners)));
+        if (!haveIpv6()) return;
+        CPPUNIT_ASSERT_MESSAGE(listeners.text(), startsWith(listeners.text(), "[::]:"));
+        CPPUNIT_ASSERT(connectsV6(portOf(listeners)));
+    }
+
+    void withoutIpv6AllAddressesMeansIpv4() {
+        pid_t pid = ::fork();
+        CPPUNIT_ASSERT(pid >= 0);
+        if (pid == 0) ::_exit(listensWithoutIpv6());
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(pid, ::waitpid(pid, &status, 0));
+        CPPUNIT_ASSERT_EQUAL(0, status);
+    }
+
+    void anIpv6AddressIsForIpv6Only() {
+        if (!haveIpv6()) return;
+        Listeners listeners({address("::1", 0)}, Millis{0});
+        CPPUNIT_ASSERT_MESSAGE(listeners.text(), startsWith(listeners.text(), "[::1]:"));
+        CPPUNIT_ASSERT(connectsV6(portOf(listeners)));
+        CPPUNIT_ASSERT(!connectsV4(portOf(listeners)));
+        CPPUNIT_ASSERT_EQUAL(1, option(listeners.descriptors()[0], IPPROTO_IPV6, IPV6_V6ONLY));
+    }
+
+    void socketOptions() {
+        Listeners listeners({address("127.0.0.1", 0)}, Millis{0});
+        int fd = listeners.descriptors()[0];
+        CPPUNIT_ASSERT_EQUAL(1, option(fd, SOL_SOCKET, SO_REUSEADDR));
+        CPPUNIT_ASSERT_EQUAL(0, option(fd, SOL_SOCKET, SO_REUSEPORT));
+        CPPUNIT_ASSERT_EQUAL(1, option(fd, SOL_SOCKET, SO_ACCEPTCONN));
+        CPPUNIT_ASSERT((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+        CPPUNIT_ASSERT((::fcntl(fd, F_GETFL) & O_NONBLOCK) == 0);
+    }
+
+    void aBusyPortIsRefusedByName() {
+        Listeners first({address("127.0.0.1", 0)}, Millis{0});
+        try {
+            Listeners second({address("127.0.0.1", portOf(first))}, Millis{60});
+            CPPUNIT_FAIL("bound twice");
+        } catch (const FatalError& e) {
+            CPPUNIT_ASSERT_EQUAL(EX_UNAVAILABLE, e.status());
+            std::string what = e.what();
+            std::string name = cat("127.0.0.1:", portOf(first), ":");
+            CPPUNIT_ASSERT_MESSAGE(what, what.find(name) != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(what, what.find("in use") != std::string::npos);
+        }
+    }
+
+    void aBusyPortIsTriedAgain() {
+        // Frees the port after the first try in most runs; every outcome but success fails.
+        std::optional<Listeners> first(std::in_place, std::vector{address("127.0.0.1", 0)},
+                                       Millis{0});
+        unsigned port = portOf(*first);
+        std::thread other([&first] {
+            std::this_thread::sleep_for(Millis{120});
+            first.reset();
+        });
+        std::string bound;
+        try {
+            bound = Listeners({address("127.0.0.1", port)}, Millis{30'000}).text();
+        } catch (const FatalError& e) {
+            bound = e.what();
+        }
+        other.join();
+        CPPUNIT_ASSERT_EQUAL(cat("127.0.0.1:", port), bound);
+    }
+
+    void aForeignAddressIsRefusedAtOnce() {
+        TimePoint before = now();
+        CPPUNIT_ASSERT_THROW(Listeners({address("192.0.2.1", 0)}, Millis{60'000}), FatalError);
+        CPPUNIT_ASSERT(now() - before < Millis{30'000});
+    }
+
+    void closeLetsGo() {
+        Listeners listeners({address("127.0.0.1", 0)}, Millis{0});
+        unsigned port = portOf(listeners);
+        listeners.close();
+        CPPUNIT_ASSERT(listeners.descriptors().empty());
+        CPPUNIT_ASSERT(!connectsV4(port));
+    }
+
+private:
+    static int listensWithoutIpv6() {
+        if (!loseIpv6()) return 2;
+        try {
+            Listeners listeners({address("", 0)}, Millis{0});
+            bool v4 = startsWith(listeners.text(), "0.0.0.0:");
+            return v4 && connectsV4(portOf(listeners)) ? 0 : 1;
+        } catch (const std::exception&) {
+            return 3;
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ListenersTest);
+
+}  // namespace ociproxy
