@@ -1,0 +1,90 @@
+#ifndef OCIPROXY_TESTS_INTEGRATION_PROXY_PROCESS_H
+#define OCIPROXY_TESTS_INTEGRATION_PROXY_PROCESS_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "integration/store_view.h"
+#include "integration/temp_root.h"
+#include "integration/test_client.h"
+
+namespace ociproxy::itest {
+
+// The program under test: $OCIPROXY_BIN.
+std::string proxyBinary();
+
+// What a program did that ran to its end. A plain value.
+struct Finished {
+    int status = -1;  // exit status, or 128 + signal
+    std::string out;
+    std::string err;
+};
+// Runs the proxy with `arguments` to its end.
+Finished runProxy(const std::vector<std::string>& arguments);
+
+// The proxy as a process of its own on a cache in a temporary root and a port of the
+// kernel's choice. May be stopped or killed and started again on the same cache.
+// Destroying it kills what still runs. One thread.
+class ProxyProcess {
+public:
+    // `configuration`: further lines; "listen", "cache_dir", "log" and "access_log"
+    // are ours.
+    explicit ProxyProcess(const std::string& configuration,
+                          TempRoot::Place place = TempRoot::Place::kMemory);
+    ~ProxyProcess();
+    ProxyProcess(const ProxyProcess&) = delete;
+    ProxyProcess& operator=(const ProxyProcess&) = delete;
+
+    // Replaces the configuration for the next start().
+    void configure(const std::string& configuration);
+    // Returns when it listens; fails the running test, with the log, when it does not.
+    void start();
+    // Sends TERM and waits. The exit status, or 128 + signal; -1 if it does not end.
+    int stop();
+    // SIGKILL for master and children alike, in any order; returns when all are gone.
+    void killAll();
+    // SIGKILL for the master alone; returns when it is gone.
+    void killMaster();
+    bool running() const { return master_ > 0; }
+
+    std::uint16_t port() const { return port_; }
+    pid_t master() const { return master_; }
+    // Children by title, for example "ociproxy: worker"; only those with their title set.
+    std::vector<pid_t> children(const std::string& title) const;
+    std::vector<pid_t> workers() const { return children("ociproxy: worker"); }
+    // The worker that serves a connected client; waits until one has accepted it.
+    pid_t workerOf(const TestClient& client) const;
+    // A connection to the given worker.
+    TestClient connectTo(pid_t worker) const;
+    // A connection to any other worker.
+    TestClient connectToOther(pid_t worker) const;
+
+    TempRoot& root() { return root_; }
+    const StoreView& store() const { return store_; }
+    std::string log() const;
+    std::string accessLogText() const;
+    std::vector<std::string> accessLog() const;
+    std::string configurationFile() const { return root_.file("ociproxy.conf"); }
+
+private:
+    void waitUntilReady();
+    int reap(milliseconds within);
+    TestClient connectWhere(const std::function<bool(pid_t)>& wanted) const;
+
+    TempRoot root_;
+    StoreView store_;
+    pid_t master_ = 0;
+    std::uint16_t port_ = 0;
+    std::size_t logStart_ = 0;  // where this start's log begins
+};
+
+// "[upstream NAME]" with a url and further lines.
+std::string upstreamSection(const std::string& name, const std::string& url,
+                            const std::string& more = {});
+
+}  // namespace ociproxy::itest
+
+#endif

@@ -1,0 +1,53 @@
+#include "integration/spawn.h"
+
+#include <csignal>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ociproxy/base/error.h"
+#include "ociproxy/base/text.h"
+
+namespace ociproxy::itest {
+
+namespace {
+
+constexpr int kCannotExec = 127;
+
+void redirect(const char* file, int flags, int target) {
+    const int fd = ::open(file, flags, 0600);
+    if (fd < 0 || ::dup2(fd, target) < 0) ::_exit(kCannotExec);
+    if (fd != target) ::close(fd);
+}
+
+// Between fork and exec in a process with threads: system calls only.
+[[noreturn]] void becomeProgram(char* const* arguments, const char* outFile,
+                                const char* errFile) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+    redirect(outFile, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
+    redirect(errFile, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
+    ::execv(arguments[0], arguments);
+    ::_exit(kCannotExec);
+}
+
+}  // namespace
+
+pid_t spawn(const std::vector<std::string>& command, const std::string& outFile,
+            const std::string& errFile) {
+    std::vector<char*> arguments;
+    for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
+    arguments.push_back(nullptr);
+    const pid_t pid = ::fork();
+    if (pid < 0) throwErrno(cat("fork for ", command.front()));
+    if (pid == 0) becomeProgram(arguments.data(), outFile.c_str(), errFile.c_str());
+    return pid;
+}
+
+int exitStatus(int waitStatus) {
+    return WIFEXITED(waitStatus) ? WEXITSTATUS(waitStatus) : 128 + WTERMSIG(waitStatus);
+}
+
+}  // namespace ociproxy::itest
