@@ -30,9 +30,24 @@ void Crowd::joinAll() {
     }
 }
 
+bool Crowd::failed() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return failure_ != nullptr;
+}
+
+void Crowd::rethrow() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+void Crowd::await(const std::string& what, const std::function<bool()>& condition) {
+    itest::await(what, [&] { return failed() || condition(); });
+    rethrow();
+}
+
 void Crowd::join() {
     joinAll();
-    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    rethrow();
 }
 
 }  // namespace ociproxy::itest

@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -20,12 +21,17 @@ public:
     Crowd(const Crowd&) = delete;
     Crowd& operator=(const Crowd&) = delete;
 
+    // Waits for a condition that they bring about, as await() does; rethrows the first
+    // failure of a client as soon as there is one, for then it may never come true.
+    void await(const std::string& what, const std::function<bool()>& condition);
     // Waits for all of them; rethrows the first failure.
     void join();
 
 private:
     void run(unsigned index);
     void joinAll();
+    bool failed();
+    void rethrow();
 
     std::function<void(unsigned)> work_;
     Gate start_;

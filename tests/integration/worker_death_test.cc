@@ -186,8 +186,9 @@ private:
         const pid_t filler = proxy().workerOf(starter);
         std::atomic<unsigned> ready{0};
         std::atomic<unsigned> served{0};
-        Crowd crowd(count, [&](unsigned) {
-            TestClient client = proxy().connectToOther(filler);
+        std::vector<TestClient> clients = connectToOthers(filler, count);
+        Crowd crowd(count, [&](unsigned index) {
+            TestClient& client = clients[index];
             client.forgetBodies();
             client.send("GET", target_);
             Response response;
@@ -207,10 +208,10 @@ private:
                 assertNotServed(response);
             }
         });
-        await("all clients are there", [&] { return ready == count; });
+        crowd.await("all clients are there", [&] { return ready == count; });
         if (!streaming) {
-            await("all requests are read",
-                  [&] { return connectionsRead(proxy().port()) >= count + 1; });
+            crowd.await("all requests are read",
+                        [&] { return connectionsRead(proxy().port()) >= count + 1; });
         }
         killWorker(filler);
         starter.finish(&first);
@@ -221,6 +222,13 @@ private:
         // The file of a dead process is gone on with: nobody's bytes were thrown away.
         CPPUNIT_ASSERT_EQUAL(count, served.load());
         assertServed(get(target_), bytes_);
+    }
+
+    // One after the other: each looks through all sockets of the machine for its owner.
+    std::vector<TestClient> connectToOthers(pid_t worker, unsigned count) {
+        std::vector<TestClient> clients;
+        while (clients.size() < count) clients.push_back(proxy().connectToOther(worker));
+        return clients;
     }
 
     void killWorker(pid_t worker) {
