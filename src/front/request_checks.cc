@@ -12,12 +12,12 @@ namespace {
 
 constexpr std::size_t kMaxLengthDigits = 18;  // never overflows 64 bits
 
-std::optional<Refusal> checkHost(Request* request, std::string_view authority) {
+std::optional<HeadRefusal> checkHost(Request* request, std::string_view authority) {
     const std::size_t count = request->headers.count("Host");
-    if (count > 1) return Refusal{400, "more than one Host field"};
-    if (count == 0 && request->minorVersion > 0) return Refusal{400, "no Host field"};
+    if (count > 1) return HeadRefusal{400, "more than one Host field"};
+    if (count == 0 && request->minorVersion > 0) return HeadRefusal{400, "no Host field"};
     const std::string* host = request->headers.find("Host");
-    if (host && !isAuthority(*host)) return Refusal{400, "invalid Host field"};
+    if (host && !isAuthority(*host)) return HeadRefusal{400, "invalid Host field"};
     if (!authority.empty()) request->headers.set("Host", authority);
     host = request->headers.find("Host");
     if (host) request->host = *host;
@@ -26,11 +26,11 @@ std::optional<Refusal> checkHost(Request* request, std::string_view authority) {
 
 // Only the single coding "chunked" is understood. What could be framed in two ways is
 // refused with 400, what is merely unknown with 501.
-std::optional<Refusal> checkTransferEncoding(Request* request) {
+std::optional<HeadRefusal> checkTransferEncoding(Request* request) {
     if (!request->headers.has("Transfer-Encoding")) return std::nullopt;
-    if (request->minorVersion == 0) return Refusal{400, "Transfer-Encoding in HTTP/1.0"};
+    if (request->minorVersion == 0) return HeadRefusal{400, "Transfer-Encoding in HTTP/1.0"};
     if (request->headers.has("Content-Length")) {
-        return Refusal{400, "both Transfer-Encoding and Content-Length"};
+        return HeadRefusal{400, "both Transfer-Encoding and Content-Length"};
     }
     const std::string field = request->headers.joined("Transfer-Encoding");
     std::size_t chunked = 0;
@@ -38,33 +38,33 @@ std::optional<Refusal> checkTransferEncoding(Request* request) {
     bool lastIsChunked = false;
     for (std::string_view part : split(field, ',')) {
         const std::string_view coding = trim(part);
-        if (!isToken(coding)) return Refusal{400, "malformed Transfer-Encoding"};
+        if (!isToken(coding)) return HeadRefusal{400, "malformed Transfer-Encoding"};
         lastIsChunked = equalsIgnoreCase(coding, "chunked");
         ++(lastIsChunked ? chunked : others);
     }
-    if (chunked > 1) return Refusal{400, "chunked more than once"};
-    if (chunked == 1 && !lastIsChunked) return Refusal{400, "chunked is not the last coding"};
-    if (others > 0) return Refusal{501, "unknown transfer coding"};
+    if (chunked > 1) return HeadRefusal{400, "chunked more than once"};
+    if (chunked == 1 && !lastIsChunked) return HeadRefusal{400, "chunked is not the last coding"};
+    if (others > 0) return HeadRefusal{501, "unknown transfer coding"};
     request->hasBody = true;
     return std::nullopt;
 }
 
-std::optional<Refusal> checkContentLength(Request* request) {
+std::optional<HeadRefusal> checkContentLength(Request* request) {
     const std::size_t count = request->headers.count("Content-Length");
     if (count == 0) return std::nullopt;
-    if (count > 1) return Refusal{400, "more than one Content-Length field"};
+    if (count > 1) return HeadRefusal{400, "more than one Content-Length field"};
     const std::string& text = *request->headers.find("Content-Length");
     const std::optional<std::uint64_t> length = parseUnsigned(text);
-    if (!length || text.size() > kMaxLengthDigits) return Refusal{400, "invalid Content-Length"};
+    if (!length || text.size() > kMaxLengthDigits) return HeadRefusal{400, "invalid Content-Length"};
     if (*length > 0) request->hasBody = true;
     return std::nullopt;
 }
 
-std::optional<Refusal> checkExpect(const Request& request) {
+std::optional<HeadRefusal> checkExpect(const Request& request) {
     if (request.minorVersion == 0 || !request.headers.has("Expect")) return std::nullopt;
     // The final reply is all that a client which waits for 100 needs: bodies are not read.
     if (equalsIgnoreCase(request.headers.joined("Expect"), "100-continue")) return std::nullopt;
-    return Refusal{417, "unknown expectation"};
+    return HeadRefusal{417, "unknown expectation"};
 }
 
 // An element that is not a token ends the connection after the reply: whoever sent it
@@ -84,11 +84,11 @@ bool wantsKeepAlive(const Request& request) {
 
 }  // namespace
 
-std::optional<Refusal> checkRequest(Request* request, std::string_view authority) {
-    if (std::optional<Refusal> refusal = checkHost(request, authority)) return refusal;
-    if (std::optional<Refusal> refusal = checkTransferEncoding(request)) return refusal;
-    if (std::optional<Refusal> refusal = checkContentLength(request)) return refusal;
-    if (std::optional<Refusal> refusal = checkExpect(*request)) return refusal;
+std::optional<HeadRefusal> checkRequest(Request* request, std::string_view authority) {
+    if (std::optional<HeadRefusal> refusal = checkHost(request, authority)) return refusal;
+    if (std::optional<HeadRefusal> refusal = checkTransferEncoding(request)) return refusal;
+    if (std::optional<HeadRefusal> refusal = checkContentLength(request)) return refusal;
+    if (std::optional<HeadRefusal> refusal = checkExpect(*request)) return refusal;
     request->keepAlive = wantsKeepAlive(*request);
     return std::nullopt;
 }

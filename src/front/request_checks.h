@@ -10,7 +10,7 @@ namespace ociproxy {
 struct Request;
 
 // Why a request is refused. `message` is a literal: nothing the client sent is echoed.
-struct Refusal {
+struct HeadRefusal {
     int status = 400;
     std::string_view message;
 };
@@ -18,7 +18,7 @@ struct Refusal {
 // Host (RFC 9112 3.2), message framing (6.1 to 6.3), Expect (RFC 9110 10.1.1) and
 // Connection (7.6.1): fills in host, hasBody and keepAlive. `authority` is that of an
 // absolute-form target and wins over Host.
-std::optional<Refusal> checkRequest(Request* request, std::string_view authority);
+std::optional<HeadRefusal> checkRequest(Request* request, std::string_view authority);
 
 }  // namespace ociproxy
 

@@ -41,7 +41,7 @@ RequestParser::Status RequestParser::advance(std::string_view input) {
 
 RequestParser::Status RequestParser::refuse(int status, std::string_view message) {
     refused_ = true;
-    refusal_ = Refusal{status, message};
+    refusal_ = HeadRefusal{status, message};
     return Status::kRefused;
 }
 
@@ -150,7 +150,7 @@ bool RequestParser::takeField(std::string_view line) {
 }
 
 bool RequestParser::finish() {
-    if (const std::optional<Refusal> refusal = checkRequest(&request_, authority_)) {
+    if (const std::optional<HeadRefusal> refusal = checkRequest(&request_, authority_)) {
         refuse(refusal->status, refusal->message);
         return false;
     }

@@ -41,7 +41,7 @@ public:
     Request takeRequest() { return std::move(request_); }
     std::size_t consumed() const noexcept { return lineStart_; }
 
-    const Refusal& refusal() const noexcept { return refusal_; }  // after kRefused
+    const HeadRefusal& refusal() const noexcept { return refusal_; }  // after kRefused
     // kGet until the request line was read.
     Method method() const noexcept { return request_.method; }
 
@@ -66,7 +66,7 @@ private:
     bool refused_ = false;
     std::string authority_;
     Request request_;
-    Refusal refusal_;
+    HeadRefusal refusal_;
 };
 
 }  // namespace ociproxy

@@ -237,29 +237,29 @@ bool Child::succeeded() {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-Signal::Signal() {
+WordPipe::WordPipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throwErrno("pipe");
     receiver_.reset(ends[0]);
     sender_.reset(ends[1]);
 }
 
-void Signal::send(const std::string& text) {
+void WordPipe::send(const std::string& text) {
     writeAll(sender_.get(), text.data(), text.size(), "write to pipe");
 }
 
-bool Signal::receive() {
+bool WordPipe::receive() {
     char byte;
     return receiveByte(&byte);
 }
 
-std::string Signal::receiveLine() {
+std::string WordPipe::receiveLine() {
     std::string line;
     for (char byte; receiveByte(&byte) && byte != '\n';) line += byte;
     return line;
 }
 
-bool Signal::receiveByte(char* byte) {
+bool WordPipe::receiveByte(char* byte) {
     ssize_t count;
     do {
         count = ::read(receiver_.get(), byte, 1);
@@ -267,7 +267,7 @@ bool Signal::receiveByte(char* byte) {
     return count == 1;
 }
 
-std::string Signal::receiveAll() {
+std::string WordPipe::receiveAll() {
     sender_.reset();
     std::string out;
     char buffer[4096];

@@ -108,9 +108,9 @@ private:
 };
 
 // A pipe for telling another process something.
-class Signal {
+class WordPipe {
 public:
-    Signal();
+    WordPipe();
     void send(const std::string& text = "x");
     // One byte, or false at the end: all senders are gone.
     bool receive();

@@ -346,7 +346,7 @@ public:
     void amendmentsOfManyProcessesAreAllKept() {
         constexpr int kRounds = 20;
         for (int round = 0; round < kRounds; ++round) fixture_->put(cat("content ", round));
-        Signal start;
+        WordPipe start;
         const std::function<ContentInfo()> additions[] = {
             [] { return manifestInfo(0); },
             [] {

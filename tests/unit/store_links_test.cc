@@ -194,7 +194,7 @@ public:
     // All begin with the repository's directory missing.
     void manyProcessesAtOnce() {
         constexpr int kRounds = 20;
-        Signal start;
+        WordPipe start;
         std::vector<std::unique_ptr<Child>> children;
         for (int i = 0; i < 4; ++i) {
             children.push_back(std::make_unique<Child>([&] {

@@ -348,7 +348,7 @@ public:
 
     void lockEndsWithTheProcess() {
         std::string cache = root_->file("cache");
-        Signal ready;
+        WordPipe ready;
         Child holder([&] {
             Fd lock = Store::prepare(cache, kAtOnce);
             ready.send();

@@ -211,7 +211,7 @@ public:
     // reaper that gives no time at all, a few in a row may be lost; that is reported.
     void smallFilesSurviveAnEagerReaper() {
         RepositoryKey where{"up.test", "r"};
-        Signal started;
+        WordPipe started;
         Child reaper([&] {
             started.send();
             for (;;) store().reapTemporary({}, Millis{0});

@@ -349,7 +349,7 @@ public:
     void adoptAfterKill() {
         std::string text = filler(4, 300000);
         Digest digest = sha256(text);
-        Signal written;
+        WordPipe written;
         Child owner([&] {
             std::unique_ptr<ContentWriter> writer = store().create(digest, kLineage);
             writer->reserve(text.size());
@@ -534,8 +534,8 @@ public:
     void manyProcessesCommitTheSame() {
         constexpr int kRounds = 15;
         constexpr std::uint64_t kProcesses = 4;
-        Signal start;
-        Signal done;
+        WordPipe start;
+        WordPipe done;
         std::vector<std::unique_ptr<Child>> children;
         for (std::uint64_t i = 0; i < kProcesses; ++i) {
             children.push_back(std::make_unique<Child>([&, i] {
@@ -557,7 +557,7 @@ public:
             Digest digest = sha256(filler(round, 20000));
             CPPUNIT_ASSERT(store().open(digest, ContentKind::kBlob));
             CPPUNIT_ASSERT(store().open(digest, ContentKind::kManifest));
-            for (Signal& gate : gate_) gate.send();
+            for (WordPipe& gate : gate_) gate.send();
         }
         start.send(std::string(kProcesses, 'x'));
         for (std::unique_ptr<Child>& child : children) CPPUNIT_ASSERT(child->succeeded());
@@ -596,7 +596,7 @@ public:
         std::size_t acknowledged = 0;
         std::size_t visible = 0;
         for (unsigned round = 0; round < kRounds; ++round) {
-            Signal committed;
+            WordPipe committed;
             Child child([&] {
                 for (std::uint64_t i = 0;; ++i) commitOne(committed, round, i);
             });
@@ -681,7 +681,7 @@ private:
         return files.size();
     }
 
-    void commitOne(Signal& committed, std::uint64_t round, std::uint64_t i) {
+    void commitOne(WordPipe& committed, std::uint64_t round, std::uint64_t i) {
         std::string text = filler(round * 1000 + i, (i * 7919) % 200000);
         Digest digest = sha256(text);
         RepositoryKey where{"up.test", cat("r", i % 3)};
@@ -729,7 +729,7 @@ private:
 
     std::unique_ptr<StoreFixture> fixture_;
     const Digest digest_ = sha256(kText);
-    Signal gate_[4];
+    WordPipe gate_[4];
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(StoreWriterTest);
