@@ -45,7 +45,7 @@ Acceptor::Acceptor(Context* context, int listener, const Reply& busy)
 void Acceptor::prepare() { setupListener(listener_, kAcceptWait); }
 
 void Acceptor::run() noexcept {
-    while (!stopping_.load() && !context_->draining.load()) {
+    while (!stopping_.load() && !context_->leaving()) {
         try {
             acceptOne();
         } catch (const std::exception& failure) {

@@ -16,6 +16,13 @@ namespace ociproxy {
 
 enum class LogLevel : std::uint8_t;
 
+// How far a server has gone towards its end; never back.
+enum class Departure : std::uint8_t {
+    kStaying,
+    kRetiring,  // no new connections, and those there are get one more reply
+    kDraining,  // and idle ones are closed
+};
+
 // What acceptors, reactor, handlers and senders of one server share: the queues between
 // them, and how a request ends. Outlives all their threads. Any thread, except where a
 // method takes a connection: then its owner.
@@ -29,9 +36,11 @@ public:
     const std::shared_ptr<ConnectionQueue> handlers;
     const std::shared_ptr<ConnectionQueue> senders;
     ReactorInbox inbox;
-    std::atomic<bool> draining{false};
+    std::atomic<Departure> departure{Departure::kStaying};
     std::atomic<std::size_t> connections{0};
     std::atomic<std::uint64_t> nextId{1};
+
+    bool leaving() const noexcept { return departure.load() != Departure::kStaying; }
 
     // A reply of the front itself; the connection ends after it.
     Reply refusal(int status, std::string_view message) noexcept;

@@ -63,7 +63,7 @@ void Reactor::run() noexcept {
         waitOnce();
         takeInbox();
         expire();
-        if (context_->draining.load() && !drained_) startDrain();
+        if (draining() && !drained_) startDrain();
     }
 }
 
@@ -175,7 +175,7 @@ void Reactor::park(const Shared& connection) {
     const FrontServer::Options& options = context_->options;
     const Millis patience = connection->served ? options.keepAliveTimeout : options.headerTimeout;
     deadlines_.set(connection.get(), now() + patience);
-    if (context_->draining.load()) {
+    if (draining()) {
         drainIdle(connection);
     } else {
         arm(connection, kInput);
@@ -332,6 +332,10 @@ void Reactor::onDeadline(const Shared& connection) {
         case ConnectionState::kParked:
         case ConnectionState::kClosed: OCIPROXY_ASSERT(!"deadline of a state without one");
     }
+}
+
+bool Reactor::draining() const noexcept {
+    return context_->departure.load() == Departure::kDraining;
 }
 
 void Reactor::startDrain() noexcept {

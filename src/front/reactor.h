@@ -63,6 +63,7 @@ private:
 
     void expire() noexcept;
     void onDeadline(const Shared& connection);
+    bool draining() const noexcept;
     void startDrain() noexcept;
     void drainIdle(const Shared& connection);
 

@@ -30,7 +30,7 @@ std::unique_ptr<Transfer> makeTransfer(Context* context, Connection* connection,
                                        Transfer::Options options) {
     const bool follows = std::holds_alternative<FollowBody>(reply.body) &&
                          options.method != Method::kHead;
-    options.keepAlive = options.keepAlive && !reply.close && !context->draining.load();
+    options.keepAlive = options.keepAlive && !reply.close && !context->leaving();
     options.pace.writeStall = context->options.writeStall;
     options.pace.minRate = context->options.minRate;
     options.pace.minRateWindow = context->options.minRateWindow;

@@ -25,7 +25,7 @@ public:
 
     void start();
     void stop() noexcept;
-    void drain() noexcept;
+    void depart(Departure how) noexcept;
     bool idle() const noexcept;
 
 private:
@@ -108,14 +108,14 @@ void FrontServer::Impl::stop() noexcept {
     reactor_.closeAll();
 }
 
-void FrontServer::Impl::drain() noexcept {
-    context_.draining.store(true);
+void FrontServer::Impl::depart(Departure how) noexcept {
+    if (context_.departure.load() < how) context_.departure.store(how);
     context_.inbox.wake();
 }
 
-// While draining, an acceptor that has not ended may still bring a connection.
+// While leaving, an acceptor that has not ended may still bring a connection.
 bool FrontServer::Impl::idle() const noexcept {
-    if (context_.draining.load() && accepting_.load() > 0) return false;
+    if (context_.leaving() && accepting_.load() > 0) return false;
     return context_.connections.load() == 0;
 }
 
@@ -153,7 +153,9 @@ FrontServer::~FrontServer() = default;
 
 void FrontServer::start() { impl_->start(); }
 
-void FrontServer::drain() { impl_->drain(); }
+void FrontServer::retire() { impl_->depart(Departure::kRetiring); }
+
+void FrontServer::drain() { impl_->depart(Departure::kDraining); }
 
 bool FrontServer::idle() const noexcept { return impl_->idle(); }
 

@@ -89,6 +89,8 @@ class FrontServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(unixSocket);
     CPPUNIT_TEST(drainClosesIdleAndEndsOthers);
     CPPUNIT_TEST(drainAnswersWhatCame);
+    CPPUNIT_TEST(retiringGivesIdleConnectionsOneMoreReply);
+    CPPUNIT_TEST(drainAfterRetiringClosesTheIdle);
     CPPUNIT_TEST(stopCutsAndTells);
     CPPUNIT_TEST(exchangesOutliveTheServer);
     CPPUNIT_TEST(stopAndLateReplyRace);
@@ -518,6 +520,35 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("GET /middle"), middle.read().body);
         fresh.close();
         middle.close();
+        front.waitIdle();
+    }
+
+    void retiringGivesIdleConnectionsOneMoreReply() {
+        FrontFixture front;
+        front.start();
+        FrontClient idle = front.connect();
+        idle.get("/1");
+        idle.read();
+        front.server().retire();
+        idle.get("/2");
+        const ClientReply reply = idle.read();
+        CPPUNIT_ASSERT_EQUAL(std::string("GET /2"), reply.body);
+        CPPUNIT_ASSERT_EQUAL(std::string("close"), reply.field("Connection"));
+        CPPUNIT_ASSERT(idle.waitEnd() == FrontClient::End::kClosed);
+        idle.close();
+        front.waitIdle();
+    }
+
+    void drainAfterRetiringClosesTheIdle() {
+        FrontFixture front;
+        front.start();
+        FrontClient idle = front.connect();
+        idle.get("/1");
+        idle.read();
+        front.server().retire();
+        CPPUNIT_ASSERT(!front.server().idle());
+        front.server().drain();
+        CPPUNIT_ASSERT(idle.waitEnd() == FrontClient::End::kClosed);
         front.waitIdle();
     }
 

@@ -54,11 +54,15 @@ public:
 
     // Starts all threads; when it returns connections are accepted. Throws Error.
     void start();
-    // Stops accepting; idle connections are closed (one that has not made its first
+    // Stops accepting; every connection, idle or not, ends with "Connection: close" on
+    // its next reply or when it has been idle for too long: a client whose request is
+    // on its way does not find the door shut. Returns at once.
+    void retire();
+    // The same in haste: idle connections are closed (one that has not made its first
     // request gets 3 s for it), the others end with "Connection: close" on their next
     // reply. Returns at once.
     void drain();
-    // Whether no connection is left; while draining also: and none can come.
+    // Whether no connection is left; while leaving also: and none can come.
     bool idle() const noexcept;
     // Closes everything and joins all threads. Exchanges still held by the
     // application may be replied to later, to no effect.
