@@ -16,6 +16,12 @@ namespace {
 constexpr unsigned kMaxWorkerCount = 32;
 constexpr std::size_t kMaxFile = 1024 * 1024;
 
+// Of a global parameter that is not repeatable.
+std::string valueOf(const Param& param, Config* config) {
+    const std::vector<std::string> lines = param.print({config, nullptr});
+    return lines.empty() ? std::string() : lines.front();
+}
+
 }  // namespace
 
 std::string UpstreamUrl::text() const {
@@ -36,6 +42,21 @@ Config defaultConfig() {
         if (param.scope == ParamScope::kGlobal) param.set({&config, nullptr}, param.defaultText);
     }
     return config;
+}
+
+std::vector<std::string> keepFixedParams(const Config& running, Config* fresh) {
+    std::vector<std::string> differing;
+    Config old = running;  // targets are not const
+    for (const Param& param : allParams()) {
+        if (param.scope != ParamScope::kGlobal || param.reloadable) continue;
+        OCIPROXY_ASSERT(!param.repeatable());
+        const std::string was = valueOf(param, &old);
+        const std::string wanted = valueOf(param, fresh);
+        if (was == wanted) continue;
+        differing.push_back(cat(param.name, " = ", wanted, " needs a restart; ", was, " stays"));
+        param.set({fresh, nullptr}, was);
+    }
+    return differing;
 }
 
 Config parseConfig(const std::string& text, const std::string& file) {

@@ -35,8 +35,9 @@ void sampleScope(ParamScope scope, std::string* out) {
     for (const Param& param : allParams()) {
         if (param.scope != scope) continue;
         const std::string unit = param.unit[0] ? cat(", in ", param.unit) : "";
+        const std::string when = param.reloadable ? "" : "; a change needs a restart";
         *out += cat("\n", commentOf(param.text),
-                    commentOf(cat("(", param.type, unit, ": ", param.limits, ")")));
+                    commentOf(cat("(", param.type, unit, ": ", param.limits, when, ")")));
         const std::string value = param.defaultText[0] ? cat(" ", param.defaultText) : "";
         *out += cat("#", param.name, " =", value, "\n");
     }

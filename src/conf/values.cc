@@ -96,6 +96,23 @@ Lines printWorkers(const ParamTarget& target) {
     return {target.config->workers ? std::to_string(*target.config->workers) : "auto"};
 }
 
+void setPidFile(const ParamTarget& target, const std::string& value) {
+    const bool word = value == "auto" || value == "off";
+    target.config->pidFile = word ? value : absolutePath(value);
+}
+Lines printPidFile(const ParamTarget& target) { return {target.config->pidFile}; }
+
+void setDrainTimeout(const ParamTarget& target, const std::string& value) {
+    const std::optional<std::uint64_t> time = parseDuration(value);
+    if (!time || *time < 1'000 || *time > kLongestWait) {
+        bad("a duration from 1s to 1d is expected, such as 5m");
+    }
+    target.config->drainTimeout = Millis{*time};
+}
+Lines printDrainTimeout(const ParamTarget& target) {
+    return {formatDuration(static_cast<std::uint64_t>(target.config->drainTimeout.count()))};
+}
+
 void setLog(const ParamTarget& target, const std::string& value) {
     target.config->log = value == "stderr" ? value : absolutePath(value);
 }

@@ -57,6 +57,8 @@ struct Config {
     std::vector<ListenAddress> listen;
     std::string cacheDir;
     std::optional<unsigned> workers;  // nullopt: auto
+    std::string pidFile;  // auto, off, or a path
+    Millis drainTimeout{300'000};
     std::string log;
     LogLevel logLevel = LogLevel::kInfo;
     std::string accessLog;
@@ -82,6 +84,10 @@ Config parseConfig(const std::string& text, const std::string& file);
 // The effective configuration in the file's own syntax, for -T: parseConfig() of
 // it gives the same Config. Values that are secret print as "***".
 std::string dumpConfig(const Config& config);
+
+// Takes over into `fresh` what `running` has and what cannot change while it runs (the
+// parameters that are not reloadable); returns a line for each that differed.
+std::vector<std::string> keepFixedParams(const Config& running, Config* fresh);
 
 // A commented sample with every key and its default, from the table.
 std::string sampleConfig();
