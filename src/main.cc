@@ -34,7 +34,7 @@ int run(int argc, char** argv) {
     }
 
     ProcessTitle title = ProcessTitle::over(argc, argv);
-    return runService(config, &title);
+    return runService(line, config, &title);
 }
 
 }  // namespace

@@ -35,11 +35,7 @@ void raiseFileLimit() noexcept {
 
 void takeName(const Heritage& heritage, const Seat& seat) {
     heritage.log->setRole(seat.name());
-    if (!heritage.title) return;
-    // Only the master is "ociproxy" to who looks for processes by their short name.
-    std::string shortName = seat.role == ChildRole::kWorker ? cat("ociproxy-w", seat.id.index)
-                                                            : "ociproxy-jan";
-    heritage.title->set(cat("ociproxy: ", seat.name()), shortName);
+    showTitle(heritage, seat, "");
 }
 
 int runBody(const Heritage& heritage, Seat& seat, const Master::Body& body) noexcept {
@@ -67,10 +63,17 @@ unsigned threadCount() noexcept {
     return count;
 }
 
+void showTitle(const Heritage& heritage, const Seat& seat, std::string_view state) {
+    if (!heritage.title) return;
+    // Only the master is "ociproxy" to who looks for processes by their short name.
+    std::string shortName = seat.role == ChildRole::kWorker ? cat("ociproxy-w", seat.number)
+                                                            : "ociproxy-jan";
+    heritage.title->set(cat("ociproxy: ", seat.name(), state), shortName);
+}
+
 void enterChild(const Heritage& heritage, Seat& seat, const Master::Body& body) noexcept {
     dieWithMaster(seat.master);
-    // The lock lives as long as any copy of its descriptor: it must end with the master.
-    if (heritage.cacheLock) heritage.cacheLock->reset();
+    heritage.dropMastersOwn();
     raiseFileLimit();
     leaveProcess(runBody(heritage, seat, body));
 }

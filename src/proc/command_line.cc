@@ -40,6 +40,7 @@ const ActionOption kActions[] = {
 OptionSet options() {
     OptionSet set;
     set.addOption(Option("config", "c", "read the configuration from FILE").argument("FILE"));
+    set.addOption(Option("daemon", "d", "serve in the background; returns when it does"));
     for (const ActionOption& row : kActions) {
         set.addOption(Option(row.name, row.letter, row.description).group("action"));
     }
@@ -51,6 +52,7 @@ void apply(CommandLine& line, const std::string& option, const std::string& argu
         if (argument.empty()) throw Error("the name of the configuration file is empty");
         line.configFile = argument;
     }
+    if (option == "daemon") line.daemon = true;
     for (const ActionOption& row : kActions) {
         if (option == row.name) line.action = row.action;
     }
@@ -98,7 +100,7 @@ std::string helpText() {
     OptionSet set = options();
     Poco::Util::HelpFormatter formatter(set);
     formatter.setCommand("ociproxy");
-    formatter.setUsage("[-c FILE] [-t | -T] [--version] [--help]");
+    formatter.setUsage("[-c FILE] [--daemon | -t | -T] [--version] [--help]");
     formatter.setHeader("OCI registry proxy with a content-addressed cache on local disk.");
     formatter.setFooter(cat("Without -c the configuration is read from ", defaultConfigFile(),
                             " if that is there; otherwise built-in defaults hold."));

@@ -6,11 +6,11 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
+#include "ociproxy/proc/listeners.h"
 #include "ociproxy/proc/signals.h"
 #include "ociproxy/shm/shared_state.h"
 #include "proc/child_entry.h"
@@ -33,27 +33,36 @@ constexpr unsigned kForeignThreads = 0;
 }  // namespace
 
 std::string Crew::Child::name() const {
-    return role == ChildRole::kWorker ? cat("worker ", index) : "janitor";
+    return role == ChildRole::kWorker ? cat("worker ", number) : "janitor";
 }
 
-Crew::Crew(const Heritage& heritage, const Master::Options& options)
-    : heritage_(heritage), options_(options) {
-    OCIPROXY_ASSERT(options.workers >= 1 && options.workers <= kMaxWorkers);
-    for (std::uint32_t i = 0; i < options.workers; ++i) {
+Crew::Crew(const Generation& generation, std::uint32_t firstIndex, const Master::Options& options,
+           Part partFromOthers)
+    : generation_(generation),
+      firstIndex_(firstIndex),
+      options_(options),
+      partFromOthers_(std::move(partFromOthers)) {
+    OCIPROXY_ASSERT(generation.workers >= 1 && firstIndex + generation.workers <= kMaxWorkers);
+    for (unsigned i = 0; i < generation.workers; ++i) {
         children_.emplace_back(ChildRole::kWorker, i, options.policy);
     }
     children_.emplace_back(ChildRole::kJanitor, 0, options.policy);
 }
 
-void Crew::startDue(TimePoint now) {
+bool Crew::wants(const Child& child, bool janitorToo) const noexcept {
+    return !ending_ && (janitorToo || child.role != ChildRole::kJanitor);
+}
+
+void Crew::startDue(TimePoint now, bool janitorToo) {
     for (Child& child : children_) {
-        if (child.policy.mayStart(now)) start(child, now);
+        if (wants(child, janitorToo) && child.policy.mayStart(now)) start(child, now);
     }
 }
 
-std::optional<TimePoint> Crew::due() const noexcept {
+std::optional<TimePoint> Crew::due(bool janitorToo) const noexcept {
     std::optional<TimePoint> first;
     for (const Child& child : children_) {
+        if (!wants(child, janitorToo)) continue;
         std::optional<TimePoint> due = child.policy.due();
         if (due && (!first || *due < *first)) first = due;
     }
@@ -67,7 +76,7 @@ void Crew::start(Child& child, TimePoint now) {
     Fd writeEnd(ends[1]);
     ::fcntl(child.boot.get(), F_SETFL, O_NONBLOCK);
     // Before the fork: whatever an earlier one of this index left behind is dead now.
-    if (child.role == ChildRole::kWorker) child.id = heritage_.shared->workers().raise(child.index);
+    if (child.role == ChildRole::kWorker) child.id = heritage().shared->workers().raise(indexOf(child));
     // Another thread's locks would stay locked in the child for ever.
     OCIPROXY_ASSERT(threadCount() <= 1 + kForeignThreads);
     std::fflush(nullptr);  // or the child prints it again
@@ -82,17 +91,19 @@ void Crew::start(Child& child, TimePoint now) {
 }
 
 void Crew::becomeChild(const Child& child, Fd pipe, pid_t master) noexcept {
-    Seat seat{child.role, child.id, child.life + 1, master, BootReport(std::move(pipe))};
+    Seat seat{child.role, child.id,     child.number,
+              child.life + 1, master, BootReport(std::move(pipe))};
     for (Child& sibling : children_) sibling.boot.reset();
+    partFromOthers_();
     bool worker = seat.role == ChildRole::kWorker;
-    enterChild(heritage_, seat, worker ? options_.worker : options_.janitor);
+    enterChild(heritage(), seat, worker ? options_.worker : options_.janitor);
 }
 
 void Crew::noteForkFailure(Child& child, TimePoint now, int code) {
     child.boot.reset();
     child.policy.forkFailed(now);
     std::string message = cat("cannot start ", child.name(), ": ", errnoText(code));
-    heritage_.log->error(message);
+    log().error(message);
     if (!bootFailure_) bootFailure_.emplace(EX_OSERR, message);
 }
 
@@ -103,13 +114,10 @@ Crew::Child* Crew::find(pid_t pid) noexcept {
     return nullptr;
 }
 
-void Crew::reap(TimePoint now) {
-    ChildEnd end;
-    pid_t pid;
-    while ((pid = ::waitpid(-1, &end.waitStatus, WNOHANG)) > 0) {
-        // Not ours: a child that whoever became us by exec had left behind.
-        if (Child* child = find(pid)) bury(*child, end, now);
-    }
+bool Crew::bury(pid_t pid, const ChildEnd& end, TimePoint now) {
+    Child* child = find(pid);
+    if (child) bury(*child, end, now);
+    return child != nullptr;
 }
 
 void Crew::bury(Child& child, const ChildEnd& end, TimePoint now) {
@@ -137,14 +145,14 @@ bool Crew::failedFirst(const Child& child) noexcept {
 // The epoch first: from then on nobody takes the dead one's claims for live ones.
 unsigned Crew::disown(const Child& child) noexcept {
     if (child.role != ChildRole::kWorker) return 0;
-    heritage_.shared->workers().raise(child.index);
-    return heritage_.shared->claims().sweep(child.id);
+    heritage().shared->workers().raise(indexOf(child));
+    return heritage().shared->claims().sweep(child.id);
 }
 
 void Crew::noteFaults(const Child& child, const ChildEnd& end) {
     bool killedByUs = (killed_ && end.killedBy(SIGKILL)) ||
                       (child.abortedAt && (end.killedBy(SIGABRT) || end.killedBy(SIGKILL)));
-    bool failedAtEnd = ending_ && child.ready && !end.clean() && !killedByUs;
+    bool failedAtEnd = stopping_ && child.ready && !end.clean() && !killedByUs;
     bool sanitizerSpoke = kSanitized && end.exited() && !end.clean() && !end.bootFailure();
     faulty_ = faulty_ || failedAtEnd || sanitizerSpoke;
 }
@@ -155,7 +163,7 @@ void Crew::logEnd(const Child& child, const ChildEnd& end, unsigned orphaned, Ti
     if (ending_ || failedFirst(child)) return logExpectedEnd(who, end);
     std::string why = child.said.empty() ? "" : cat(": ", child.said);
     std::string claims = orphaned > 0 ? cat(", unfinished claims: ", orphaned) : "";
-    heritage_.log->error(cat(who, " ", end.text(), why, claims, "; ", outlook(child, now)));
+    log().error(cat(who, " ", end.text(), why, claims, "; ", outlook(child, now)));
 }
 
 std::string Crew::outlook(const Child& child, TimePoint now) {
@@ -167,7 +175,7 @@ std::string Crew::outlook(const Child& child, TimePoint now) {
 
 void Crew::logExpectedEnd(const std::string& who, const ChildEnd& end) {
     bool bad = ending_ && !end.clean();
-    heritage_.log->write(bad ? LogLevel::kWarning : LogLevel::kDebug, cat(who, " ", end.text()));
+    log().write(bad ? LogLevel::kWarning : LogLevel::kDebug, cat(who, " ", end.text()));
 }
 
 void Crew::hear(Millis atMost) {
@@ -191,7 +199,7 @@ void Crew::hearFrom(Child& child) {
         } else if (buffer[0] == BootReport::kReady) {
             child.ready = true;
             child.boot.reset();
-            heritage_.log->write(child.life == 1 ? LogLevel::kDebug : LogLevel::kInfo,
+            log().write(child.life == 1 ? LogLevel::kDebug : LogLevel::kInfo,
                                  cat(child.name(), " (pid ", child.pid, ") is ready"));
         } else {
             child.said.append(buffer, static_cast<std::size_t>(count));
@@ -211,11 +219,11 @@ void Crew::watchOne(Child& child, TimePoint now, TimePoint since) {
         if (now - *child.abortedAt >= options_.abortLimit) ::kill(child.pid, SIGKILL);
         return;
     }
-    std::chrono::nanoseconds beat(heritage_.shared->workers().lastBeatNs(child.index));
+    std::chrono::nanoseconds beat(heritage().shared->workers().lastBeatNs(indexOf(child)));
     TimePoint last = std::max({TimePoint(beat), child.startedAt, since});
     if (now - last < options_.hungAfter) return;
     child.abortedAt = now;
-    heritage_.log->error(cat(child.name(), " (pid ", child.pid, ") has not shown life for ",
+    log().error(cat(child.name(), " (pid ", child.pid, ") has not shown life for ",
                              std::chrono::duration_cast<Millis>(now - last).count(),
                              " ms: aborting it"));
     ::kill(child.pid, SIGABRT);
@@ -226,6 +234,38 @@ void Crew::signalAll(int number) noexcept {
     for (const Child& child : children_) {
         if (child.pid != 0) ::kill(child.pid, number);
     }
+}
+
+void Crew::retire() noexcept {
+    ending_ = true;
+    for (const Child& child : children_) {
+        if (child.pid == 0) continue;
+        ::kill(child.pid, child.role == ChildRole::kWorker ? SIGUSR2 : SIGTERM);
+    }
+}
+
+void Crew::closeCopies() noexcept {
+    for (Child& child : children_) child.boot.reset();
+    if (heritage().listeners) heritage().listeners->close();
+}
+
+bool Crew::hasJanitor() const noexcept {
+    return std::any_of(children_.begin(), children_.end(), [](const Child& child) {
+        return child.role == ChildRole::kJanitor && child.pid != 0;
+    });
+}
+
+unsigned Crew::living() const noexcept {
+    return static_cast<unsigned>(
+        std::count_if(children_.begin(), children_.end(),
+                      [](const Child& child) { return child.pid != 0; }));
+}
+
+unsigned Crew::readyWorkers() const noexcept {
+    return static_cast<unsigned>(
+        std::count_if(children_.begin(), children_.end(), [](const Child& child) {
+            return child.role == ChildRole::kWorker && child.ready;
+        }));
 }
 
 bool Crew::empty() const noexcept {

@@ -6,6 +6,8 @@
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
+#include "ociproxy/proc/daemon.h"
+#include "ociproxy/proc/pid_file.h"
 
 namespace ociproxy {
 
@@ -13,6 +15,13 @@ void Heritage::reopenLogs() const {
     log->file().requestReopen();
     accessLog->requestReopen();
     log->info("reopening logs");
+}
+
+void Heritage::dropMastersOwn() const noexcept {
+    // A lock lives as long as any copy of its descriptor: it must end with the master.
+    if (cacheLock) cacheLock->reset();
+    if (pidFile) pidFile->close();
+    if (startReport) startReport->close();
 }
 
 void BootReport::ready() noexcept {
@@ -34,7 +43,7 @@ void BootReport::send(std::string_view words) noexcept {
 }
 
 std::string Seat::name() const {
-    return role == ChildRole::kWorker ? cat("worker ", id.index) : "janitor";
+    return role == ChildRole::kWorker ? cat("worker ", number) : "janitor";
 }
 
 }  // namespace ociproxy

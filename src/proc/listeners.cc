@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <optional>
 #include <sys/socket.h>
 #include <thread>
+#include <utility>
 
 #include "ociproxy/base/address.h"
 #include "ociproxy/base/error.h"
@@ -97,12 +99,21 @@ Fd listenPatiently(const ListenAddress& where, TimePoint deadline) {
     }
 }
 
+void requireListening(int fd) {
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    bool known = ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0;
+    if (known && listening != 0) return;
+    throw FatalError(EX_CONFIG, cat("descriptor ", fd, ", which was passed to listen on, is no "
+                                    "listening socket (a socket unit needs Accept=no)"));
+}
+
 std::string boundText(int fd) {
     SocketAddress address{};
     socklen_t size = sizeof address;
     if (::getsockname(fd, &address.any, &size) != 0) throwErrno("getsockname");
     std::optional<IpAddress> ip = IpAddress::fromSockaddr(&address.any);
-    OCIPROXY_ASSERT(ip);
+    if (!ip) return "a socket that was passed";  // of another family than the internet's
     if (address.any.sa_family == AF_INET) return cat(ip->text(), ":", ntohs(address.v4.sin_port));
     return cat("[", ip->text(), "]:", ntohs(address.v6.sin6_port));
 }
@@ -112,21 +123,63 @@ std::string boundText(int fd) {
 Listeners::Listeners(const std::vector<ListenAddress>& addresses, Millis patience) {
     TimePoint deadline = now() + patience;
     for (const ListenAddress& where : addresses) {
-        sockets_.push_back(listenPatiently(where, deadline));
+        sockets_.push_back(Socket{where.text, listenPatiently(where, deadline)});
     }
+}
+
+Listeners::Listeners(const std::vector<ListenAddress>& addresses, const Listeners& earlier)
+    : inherited_(earlier.inherited_) {
+    if (inherited_) {
+        for (const Socket& socket : earlier.sockets_) {
+            sockets_.push_back(Socket{socket.words, duplicate(socket.fd)});
+        }
+        return;
+    }
+    for (const ListenAddress& where : addresses) {
+        const Socket* old = earlier.find(where.text, count(where.text));
+        sockets_.push_back(Socket{where.text, old ? duplicate(old->fd)
+                                                  : listenPatiently(where, TimePoint::min())});
+    }
+}
+
+Listeners::Listeners(std::vector<Fd> inherited) : inherited_(true) {
+    for (Fd& fd : inherited) {
+        requireListening(fd.get());
+        sockets_.push_back(Socket{std::string(), std::move(fd)});
+    }
+}
+
+Fd Listeners::duplicate(const Fd& fd) {
+    Fd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) throwErrno("share a listening socket");
+    return copy;
+}
+
+std::size_t Listeners::count(const std::string& words) const noexcept {
+    std::size_t count = 0;
+    for (const Socket& socket : sockets_) count += socket.words == words;
+    return count;
+}
+
+const Listeners::Socket* Listeners::find(const std::string& words,
+                                         std::size_t skip) const noexcept {
+    for (const Socket& socket : sockets_) {
+        if (socket.words == words && skip-- == 0) return &socket;
+    }
+    return nullptr;
 }
 
 std::vector<int> Listeners::descriptors() const {
     std::vector<int> out;
-    for (const Fd& socket : sockets_) out.push_back(socket.get());
+    for (const Socket& socket : sockets_) out.push_back(socket.fd.get());
     return out;
 }
 
 std::string Listeners::text() const {
     std::string out;
-    for (const Fd& socket : sockets_) {
+    for (const Socket& socket : sockets_) {
         if (!out.empty()) out += ", ";
-        out += boundText(socket.get());
+        out += boundText(socket.fd.get());
     }
     return out;
 }

@@ -1,22 +1,27 @@
 #include "ociproxy/proc/service.h"
 
+#include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <sys/random.h>
 
 #include "ociproxy/base/log.h"
+#include "ociproxy/base/paths.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/conf/config.h"
 #include "ociproxy/proc/command_line.h"
+#include "ociproxy/proc/daemon.h"
 #include "ociproxy/proc/exit_status.h"
-#include "ociproxy/proc/heritage.h"
 #include "ociproxy/proc/janitor.h"
-#include "ociproxy/proc/listeners.h"
 #include "ociproxy/proc/master.h"
+#include "ociproxy/proc/pid_file.h"
 #include "ociproxy/proc/process_title.h"
+#include "ociproxy/proc/service_manager.h"
 #include "ociproxy/proc/worker.h"
 #include "ociproxy/shm/shared_state.h"
 #include "ociproxy/store/store.h"
-#include "ociproxy/version.h"
+#include "proc/estate.h"
 
 namespace ociproxy {
 
@@ -35,48 +40,122 @@ std::string randomId() {
     return out;
 }
 
-std::string greeting(const Config& config, const Listeners& listeners) {
-    return cat("ociproxy " OCIPROXY_VERSION " ready: listening on ", listeners.text(), ", ",
-               config.workerCount(), " workers, cache ", config.cacheDir);
+std::string absolutePath(const std::string& path) {
+    return std::filesystem::absolute(path).string();
 }
 
-Master::Options masterOptions(const Config& config, const Listeners& listeners) {
-    Master::Options out;
-    out.workers = config.workerCount();
-    out.worker = runWorker;
-    out.janitor = runJanitor;
-    out.greeting = greeting(config, listeners);
+// Everything that the master holds, from the start to the stop.
+class Service {
+public:
+    Service(const CommandLine& line, ProcessTitle* title) : line_(line), title_(title) {}
+
+    int run(const Config& config) {
+        inherited_ = takeInheritedSockets();  // named by the pid that a daemon gives up
+        if (!line_.daemon) return serve(config);
+        // Read again at a reload, with another working directory.
+        if (!line_.configFile.empty()) line_.configFile = absolutePath(line_.configFile);
+        report_ = becomeDaemon();
+        try {
+            return serve(config);
+        } catch (const std::exception& failure) {
+            std::fprintf(stderr, "ociproxy: %s\n", failureText(failure).c_str());
+            const int status = exitStatusOf(failure);
+            report_.failed(status);
+            return status;
+        }
+    }
+
+private:
+    int serve(const Config& config);
+    void openEstate(const Config& config);
+    std::string pidFileOf(const Config& config) const;
+    Heritage common();
+    Generation renew();
+    void announce(Milestone milestone, const std::string& status);
+
+    CommandLine line_;
+    ProcessTitle* const title_;
+    std::vector<Fd> inherited_;
+    StartReport report_;
+    ServiceManager manager_;
+    std::optional<PidFile> pidFile_;
+    Fd lock_;
+    TimePoint lockedAt_{};
+    std::unique_ptr<SharedState> shared_;
+    std::string instanceId_ = randomId();
+    std::shared_ptr<Estate> estate_;
+    std::shared_ptr<Estate> next_;  // while a reload is under way
+};
+
+int Service::serve(const Config& config) {
+    title_->set(cat("ociproxy: master process (", configName(config), ")"), "ociproxy");
+    openEstate(config);
+    Master::Options options;
+    options.worker = runWorker;
+    options.janitor = runJanitor;
+    options.renew = [this] { return renew(); };
+    options.announce = [this](Milestone milestone, const std::string& status) {
+        announce(milestone, status);
+    };
+    return Master(estate_->generation("ready"), options).run();
+}
+
+void Service::openEstate(const Config& config) {
+    // Listeners before anything is made on disk: the likeliest failure leaves no trace.
+    Listeners listeners = inherited_.empty() ? Listeners(config.listen, kPatience)
+                                             : Listeners(std::move(inherited_));
+    const std::string pidFile = pidFileOf(config);
+    if (!pidFile.empty()) pidFile_.emplace(pidFile, kPatience);
+    // The lock before whatever the cache holds is touched, and before a log that
+    // another proxy may be writing.
+    lock_ = orFailWith(EX_CANTCREAT, [&] { return Store::prepare(config.cacheDir, kPatience); });
+    lockedAt_ = now();
+    // Before the first fork, or nobody shares it.
+    shared_ = std::make_unique<SharedState>(SharedState::Options{});
+    estate_ = std::make_shared<Estate>(common(), config, std::move(listeners), line_.daemon);
+}
+
+std::string Service::pidFileOf(const Config& config) const {
+    if (config.pidFile == "off") return "";
+    if (config.pidFile != "auto") return config.pidFile;
+    return line_.daemon ? defaultPidFile() : "";
+}
+
+Heritage Service::common() {
+    Heritage out;
+    out.cacheLock = &lock_;
+    out.pidFile = pidFile_ ? &*pidFile_ : nullptr;
+    out.startReport = &report_;
+    out.shared = shared_.get();
+    out.title = title_;
+    out.instanceId = instanceId_;
+    out.lockedAt = lockedAt_;
     return out;
+}
+
+Generation Service::renew() {
+    Config config = readConfig(line_);
+    const std::vector<std::string> fixed = keepFixedParams(estate_->config(), &config);
+    Listeners listeners(config.listen, estate_->listeners());
+    auto fresh = std::make_shared<Estate>(common(), std::move(config), std::move(listeners),
+                                          line_.daemon);
+    for (const std::string& line : fixed) fresh->log().warning(line);
+    next_ = fresh;
+    return fresh->generation("reloaded");
+}
+
+void Service::announce(Milestone milestone, const std::string& status) {
+    manager_.announce(milestone, status);
+    if (milestone == Milestone::kReady) report_.started();
+    if (milestone == Milestone::kReloaded) estate_ = next_;
+    // Nobody is to listen on what only a refused configuration names.
+    if (milestone == Milestone::kReloaded || milestone == Milestone::kReloadRefused) next_.reset();
 }
 
 }  // namespace
 
-int runService(const Config& config, ProcessTitle* title) {
-    title->set(cat("ociproxy: master process (", configName(config), ")"), "ociproxy");
-    // Listeners before anything is made on disk: the likeliest failure leaves no trace.
-    Listeners listeners(config.listen, kPatience);
-    // The lock before whatever the cache holds is touched, and before a log that
-    // another proxy may be writing.
-    Fd lock = orFailWith(EX_CANTCREAT, [&] { return Store::prepare(config.cacheDir, kPatience); });
-    TimePoint lockedAt = now();
-    auto openLog = [&] { return std::make_unique<Log>(config.log, config.logLevel); };
-    auto openAccessLog = [&] { return std::make_unique<LogFile>(config.accessLog); };
-    std::unique_ptr<Log> log = orFailWith(EX_CANTCREAT, openLog);
-    std::unique_ptr<LogFile> accessLog = orFailWith(EX_CANTCREAT, openAccessLog);
-    // Before the first fork, or nobody shares it.
-    SharedState shared{SharedState::Options{}};
-
-    Heritage heritage;
-    heritage.config = &config;
-    heritage.listeners = &listeners;
-    heritage.cacheLock = &lock;
-    heritage.log = log.get();
-    heritage.accessLog = accessLog.get();
-    heritage.shared = &shared;
-    heritage.title = title;
-    heritage.instanceId = randomId();
-    heritage.lockedAt = lockedAt;
-    return Master(heritage, masterOptions(config, listeners)).run();
+int runService(const CommandLine& line, const Config& config, ProcessTitle* title) {
+    return Service(line, title).run(config);
 }
 
 }  // namespace ociproxy

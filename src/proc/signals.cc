@@ -12,7 +12,6 @@ namespace ociproxy {
 
 namespace {
 
-// USR2 is not used, but its default action would end the process.
 const int kOurs[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD};
 
 const int kNeverIgnored[] = {SIGCHLD, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
@@ -41,6 +40,14 @@ void takeOverSignals() noexcept {
         if (ignored(number)) ::signal(number, SIG_DFL);
     }
     ::signal(SIGPIPE, SIG_IGN);
+}
+
+void takeOverHangUp() noexcept {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGHUP);
+    OCIPROXY_ASSERT(::pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
+    ::signal(SIGHUP, SIG_DFL);
 }
 
 std::optional<Signal> nextSignal(Millis atMost) noexcept {

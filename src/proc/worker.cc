@@ -7,6 +7,7 @@
 #include "ociproxy/proc/heritage.h"
 #include "ociproxy/proc/signals.h"
 #include "ociproxy/shm/shared_state.h"
+#include "proc/child_entry.h"
 #include "proc/heartbeat.h"
 #include "proc/module_options.h"
 
@@ -32,6 +33,7 @@ public:
         proxy_.start();
         front_.start();
     }
+    void retire() { front_.retire(); }
     void drain() { front_.drain(); }
     // Cuts who is still there; their requests are logged as what they are.
     void stopServing() { front_.stop(); }
@@ -61,8 +63,8 @@ private:
 // One worker's obedience to signals, until it may leave.
 class Service {
 public:
-    Service(const Heritage& heritage, pid_t master, Modules& modules)
-        : heritage_(heritage), master_(master), modules_(modules) {}
+    Service(const Heritage& heritage, const Seat& seat, Modules& modules)
+        : heritage_(heritage), seat_(seat), modules_(modules) {}
 
     void run() {
         while (!mayLeave()) {
@@ -77,12 +79,14 @@ private:
     }
 
     void obey(const Signal& signal) {
-        bool fromMaster = signal.sender == master_;
+        bool fromMaster = signal.sender == seat_.master;
         switch (signal.number) {
             case SIGTERM:
                 return leave(false);
             case SIGQUIT:
                 return signal.fromKernel ? void() : leave(true);
+            case SIGUSR2:
+                return fromMaster ? retire() : void();
             case SIGINT:
                 now_ = now_ || fromMaster;
                 return;
@@ -94,13 +98,21 @@ private:
     }
 
     void leave(bool awaitFills) {
-        if (!leaving_) modules_.drain();
+        modules_.drain();
         leaving_ = true;
         awaitFills_ = awaitFills;
     }
 
+    void retire() {
+        if (leaving_) return;
+        modules_.retire();
+        leaving_ = true;
+        awaitFills_ = true;
+        showTitle(heritage_, seat_, " (draining)");
+    }
+
     const Heritage& heritage_;
-    pid_t master_;
+    const Seat& seat_;
     Modules& modules_;
     bool leaving_ = false;
     bool awaitFills_ = false;
@@ -115,7 +127,7 @@ int runWorker(const Heritage& heritage, Seat& seat) {
     Modules modules(heritage, seat.id);
     modules.start();
     seat.boot.ready();
-    Service(heritage, seat.master, modules).run();
+    Service(heritage, seat, modules).run();
     modules.stopServing();
     // Without destructors: a thread that waits for an upstream would be waited for.
     leaveProcess(EX_OK);

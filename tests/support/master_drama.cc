@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <memory>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,8 +19,6 @@
 namespace ociproxy {
 
 MasterDrama::MasterDrama() {
-    options.workers = 2;
-    options.greeting = "all are here";
     options.worker = obedient;
     options.janitor = obedient;
 }
@@ -58,18 +57,35 @@ void MasterDrama::beMaster(const std::string& log) {
 int MasterDrama::runMaster(const std::string& path) {
     Log log(path, LogLevel::kDebug);
     LogFile accessLog("off");
-    Heritage heritage;
-    heritage.log = &log;
-    heritage.accessLog = &accessLog;
-    heritage.shared = &shared;
-    heritage.cacheLock = &lock;
-    return Master(heritage, options).run();
+    auto heritage = std::make_shared<Heritage>();
+    heritage->log = &log;
+    heritage->accessLog = &accessLog;
+    heritage->shared = &shared;
+    heritage->cacheLock = &lock;
+    Generation first{heritage, workers, greeting, drainLimit};
+    if (renewed) {
+        options.renew = [this, heritage] {
+            Generation next = renewed();
+            next.heritage = heritage;
+            return next;
+        };
+    }
+    if (announced) {
+        options.announce = [this, &log](Milestone milestone, const std::string& status) {
+            announced(log, milestone, status);
+        };
+    }
+    return Master(first, options).run();
 }
 
-std::string MasterDrama::await(const std::string& part) {
+std::string MasterDrama::await(const std::string& part) { return await(part, "\n"); }
+
+std::string MasterDrama::await(const std::string& part, const std::string& never) {
     for (;;) {
         std::optional<std::string> line = nextLine();
         CPPUNIT_ASSERT_MESSAGE(cat("no line with '", part, "' in:\n", seen_), line);
+        CPPUNIT_ASSERT_MESSAGE(cat("'", never, "' before '", part, "' in:\n", seen_),
+                               line->find(never) == std::string::npos);
         if (line->find(part) != std::string::npos) return *line;
     }
 }
@@ -141,18 +157,23 @@ void MasterDrama::announce(const Heritage& heritage, Seat& seat) {
 }
 
 int MasterDrama::obey(const Heritage& heritage, Seat& seat, const std::vector<int>& signals) {
+    obeyed(heritage, seat, signals);
+    return 0;
+}
+
+int MasterDrama::obeyed(const Heritage& heritage, Seat& seat, const std::vector<int>& signals) {
     for (;;) {
         std::optional<Signal> signal = nextSignal(Millis{50});
         if (seat.role == ChildRole::kWorker) heritage.shared->workers().beat(seat.id);
         if (!signal) continue;
         heritage.log->info(cat("got ", signalName(signal->number)));
-        if (std::count(signals.begin(), signals.end(), signal->number) > 0) return 0;
+        if (std::count(signals.begin(), signals.end(), signal->number) > 0) return signal->number;
     }
 }
 
 int MasterDrama::obedient(const Heritage& heritage, Seat& seat) {
     announce(heritage, seat);
-    return obey(heritage, seat, {SIGTERM, SIGQUIT, SIGINT});
+    return obey(heritage, seat, {SIGTERM, SIGQUIT, SIGINT, SIGUSR2});
 }
 
 Master::Body MasterDrama::leavesOn(const std::vector<int>& signals) {

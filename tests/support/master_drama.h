@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -14,6 +15,8 @@
 #include "ociproxy/shm/shared_state.h"
 
 namespace ociproxy {
+
+class Log;
 
 // A real master process with bodies of the test's choice. Everybody logs into one
 // pipe: its lines are what the test waits for, its end says that nobody is left.
@@ -29,6 +32,8 @@ public:
 
     // The next line that contains `part`.
     std::string await(const std::string& part);
+    // Fails if one that contains `never` comes first.
+    std::string await(const std::string& part, const std::string& never);
     // The same, but it may have come before.
     std::string find(const std::string& part);
     // Returns when the last process is gone.
@@ -48,11 +53,19 @@ public:
 
     // Bodies and parts of them.
     static void announce(const Heritage& heritage, Seat& seat);
+    // The first of these signals that came.
+    static int obeyed(const Heritage& heritage, Seat& seat, const std::vector<int>& signals);
     static int obey(const Heritage& heritage, Seat& seat, const std::vector<int>& signals);
     static int obedient(const Heritage& heritage, Seat& seat);    // leaves when told
     static Master::Body leavesOn(const std::vector<int>& signals);  // on no others
 
-    Master::Options options;  // two workers and a janitor, all obedient
+    Master::Options options;  // all obedient
+    unsigned workers = 2;
+    std::string greeting = "all are here";
+    Millis drainLimit{300'000};
+    // What HUP leads to, but for the heritage, which stays; empty: HUP stops.
+    std::function<Generation()> renewed;
+    std::function<void(Log&, Milestone, const std::string&)> announced;
     SharedState shared{SharedState::Options{64, 16}};
     Fd lock;
 

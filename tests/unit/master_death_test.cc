@@ -119,7 +119,7 @@ public:
     }
 
     void whenAllWorkersGaveUpTheMasterEnds() {
-        drama_->options.workers = 1;
+        drama_->workers = 1;
         drama_->options.worker = [](const Heritage& heritage, Seat& seat) {
             if (seat.life == 2) throw ConfigError("file:1: it has changed");
             return MasterDrama::obedient(heritage, seat);

@@ -57,7 +57,7 @@ public:
     }
 
     void everyWorkerIsItsIndexsLatest() {
-        drama_->options.workers = 3;
+        drama_->workers = 3;
         drama_->options.worker = [](const Heritage& heritage, Seat& seat) {
             bool latest = heritage.shared->workers().isCurrent(seat.id);
             heritage.log->info(cat("i=", seat.id.index, " ", latest ? "latest" : "stale"));
@@ -157,7 +157,7 @@ public:
 
     void aDrainHasAnEnd() {
         drama_->options.worker = MasterDrama::leavesOn({SIGINT});
-        drama_->options.drainLimit = Millis{200};
+        drama_->drainLimit = Millis{200};
         drama_->begin();
         drama_->await("all are here");
         drama_->tell(SIGQUIT);
@@ -168,7 +168,7 @@ public:
     }
 
     void usr1IsPassedOn() {
-        drama_->options.workers = 1;
+        drama_->workers = 1;
         drama_->begin();
         drama_->await("all are here");
         drama_->tell(SIGUSR1);

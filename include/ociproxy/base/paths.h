@@ -5,6 +5,7 @@
 namespace ociproxy {
 
 const char* defaultConfigFile() noexcept;  // <sysconfdir>/ociproxy.conf
+const char* defaultPidFile() noexcept;     // <runstatedir>/ociproxy.pid
 
 }  // namespace ociproxy
 

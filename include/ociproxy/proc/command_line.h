@@ -13,7 +13,8 @@ struct Config;
 struct CommandLine {
     enum class Action : std::uint8_t { kServe, kCheck, kDump, kVersion, kHelp };
     Action action = Action::kServe;
-    std::string configFile;  // empty: not given
+    std::string configFile;  // as given; empty: not given
+    bool daemon = false;
 };
 
 // Reads the arguments after the program's name. Throws FatalError (EX_USAGE).

@@ -18,11 +18,13 @@ struct Config;
 class Listeners;
 class Log;
 class LogFile;
+class PidFile;
 class ProcessTitle;
 class SharedState;
+class StartReport;
 
-// Made by the master before the first fork, the same for all children, borrowed by
-// all. A child has copies of its own of everything but `shared`, which is shared,
+// Made by the master before the first fork of a generation, the same for all its
+// children, borrowed by all. A child has copies of its own of everything but `shared`, which is shared,
 // and of what the descriptors stand for.
 //
 // Nothing else may cross: threads do not exist in the child, mutexes they held stay
@@ -30,13 +32,19 @@ class SharedState;
 struct Heritage {
     const Config* config = nullptr;
     Listeners* listeners = nullptr;
-    Fd* cacheLock = nullptr;  // the master's alone: a child closes its copy
+    // The master's alone, as far as there: a child closes its copies.
+    Fd* cacheLock = nullptr;
+    PidFile* pidFile = nullptr;
+    StartReport* startReport = nullptr;
     Log* log = nullptr;
     LogFile* accessLog = nullptr;
     SharedState* shared = nullptr;
     ProcessTitle* title = nullptr;  // nullptr: left alone
     std::string instanceId;         // random, of this run of the master
     TimePoint lockedAt{};           // from here on nobody but our children uses the cache
+
+    // In a child: lets go of what is the master's alone.
+    void dropMastersOwn() const noexcept;
 
     // For this process: the files are opened anew before the next line.
     void reopenLogs() const;
@@ -67,6 +75,7 @@ enum class ChildRole : std::uint8_t { kWorker, kJanitor };
 struct Seat {
     ChildRole role = ChildRole::kWorker;
     WorkerId id;          // workers: raised by the master for this very child
+    unsigned number = 0;  // workers: the place among those of its generation, from 0
     unsigned life = 1;    // 1: the first in this place since the master started
     pid_t master = 0;
     BootReport boot;

@@ -23,6 +23,12 @@ public:
     // process of a killed proxy may take a moment to go). Throws FatalError
     // (EX_UNAVAILABLE) that names the address.
     Listeners(const std::vector<ListenAddress>& addresses, Millis patience);
+    // The same for a configuration that replaces the one `earlier` was made for: what is
+    // listened on already, by the same words, is shared with it, and its queue with it.
+    Listeners(const std::vector<ListenAddress>& addresses, const Listeners& earlier);
+    // Sockets that somebody else has made, and that listen already. Throws FatalError
+    // (EX_CONFIG) if one does not. They are shared by all later Listeners.
+    explicit Listeners(std::vector<Fd> inherited);
 
     std::vector<int> descriptors() const;  // borrowed
     // Really bound: "127.0.0.1:41234, [::]:8080".
@@ -31,7 +37,17 @@ public:
     void close() noexcept { sockets_.clear(); }
 
 private:
-    std::vector<Fd> sockets_;
+    struct Socket {
+        std::string words;  // as in the configuration
+        Fd fd;
+    };
+    static Fd duplicate(const Fd& fd);
+    std::size_t count(const std::string& words) const noexcept;
+    // The one with these words that comes after `skip` others; nullptr: none.
+    const Socket* find(const std::string& words, std::size_t skip) const noexcept;
+
+    std::vector<Socket> sockets_;
+    bool inherited_ = false;
 };
 
 }  // namespace ociproxy

@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_PROC_MASTER_H
 #define OCIPROXY_PROC_MASTER_H
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,25 @@ namespace ociproxy {
 struct Heritage;
 struct Seat;
 
+// What one reading of the configuration led to: what its processes inherit and how
+// many there are. A value; copies share the heritage.
+struct Generation {
+    std::shared_ptr<const Heritage> heritage;
+    unsigned workers = 1;
+    std::string greeting;          // logged when all of them are ready
+    Millis drainLimit{300'000};    // for what they still do once they are replaced or drained
+};
+
+// What a service manager wants to know.
+enum class Milestone : std::uint8_t {
+    kAlive,
+    kReady,
+    kReloading,
+    kReloaded,
+    kReloadRefused,  // what ran before goes on
+    kStopping,
+};
+
 // The master process: starts the workers and the janitor, supervises them and stops
 // them. One thread for ever (it forks), no network, no work of its own: what can
 // crash is in the children.
@@ -23,10 +43,14 @@ struct Seat;
 // logged and, as ChildPolicy says, started again. A worker whose heart has stopped
 // gets ABRT, then KILL. Children die with the master (PDEATHSIG).
 //
-//   TERM, INT, HUP  stop: at most `stopLimit`; a second one: now
-//   QUIT            drain: at most `drainLimit`
-//   USR1            reopen the logs, everywhere
-//   (HUP ends a foreground process as TERM does: its terminal has gone.)
+//   TERM, INT  stop: at most `stopLimit`; a second one: now
+//   QUIT       drain: at most `drainLimit`
+//   HUP        renew: a new generation is started beside the present one, which retires
+//              when all the new workers are ready and is left alone when one of them
+//              fails. There are at most two: a HUP that comes while one still retires
+//              waits until it is gone. From a terminal that hangs up, or without
+//              `renew`: stop.
+//   USR1       reopen the logs, everywhere
 class Master {
 public:
     // What a child does until it leaves; the result is its exit status. Says
@@ -34,21 +58,25 @@ public:
     // the reason of a failed boot and ends the child with exitStatusOf() it.
     using Body = std::function<int(const Heritage&, Seat&)>;
 
+    // Makes the next generation; throws Error, and has changed nothing then.
+    using Renew = std::function<Generation()>;
+    // Told at each milestone, with a line on how things are; kAlive every second or so.
+    using Announce = std::function<void(Milestone, const std::string&)>;
+
     struct Options {
-        unsigned workers = 1;
         Body worker;
         Body janitor;
-        std::string greeting;  // logged when all workers are ready for the first time
+        Renew renew;        // may be empty
+        Announce announce;  // may be empty
         ChildPolicy::Limits policy;
         Millis stopLimit{10'000};
-        Millis drainLimit{300'000};
         Millis hurryLimit{1'000};  // from "leave now" to KILL
         Millis hungAfter = WorkerTable::kHungAfter;
         Millis abortLimit{5'000};  // from ABRT to KILL
     };
 
-    // `heritage` must outlive the master. REQUIRES: takeOverSignals().
-    Master(const Heritage& heritage, const Options& options);
+    // REQUIRES: takeOverSignals().
+    Master(const Generation& first, const Options& options);
     ~Master();  // children still there are killed
     Master(const Master&) = delete;
     Master& operator=(const Master&) = delete;

@@ -4,6 +4,8 @@
 //
 //   TERM  stop accepting, finish what clients wait for, leave
 //   QUIT  the same, and let fills end
+//   USR2  the same without haste, for a worker that others have replaced: a client
+//         that holds a connection gets one more reply on it
 //   INT   leave now
 //   USR1  reopen the logs
 //
@@ -32,6 +34,10 @@ struct Signal {
 // (CHLD would lose the status of children, others a core). A HUP that is ignored
 // (nohup) stays so. Inherited by children.
 void takeOverSignals() noexcept;
+
+// For a daemon, whose terminal cannot hang up: HUP is read even if it was ignored.
+// REQUIRES: takeOverSignals(), and no thread.
+void takeOverHangUp() noexcept;
 
 // The next of our signals, or nullopt when none came for `atMost` (or the process
 // was stopped and continued meanwhile). REQUIRES: takeOverSignals().
