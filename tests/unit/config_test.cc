@@ -46,6 +46,8 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(dumpIsReadBack);
     CPPUNIT_TEST(missingFileIsSaid);
     CPPUNIT_TEST(workerCountIsBounded);
+    CPPUNIT_TEST(whatCannotChangeWhileItRunsStays);
+    CPPUNIT_TEST(whatMayChangeDoes);
     CPPUNIT_TEST(sampleIsValidAndComplete);
     CPPUNIT_TEST(installedSampleIsTheSample);
     CPPUNIT_TEST_SUITE_END();
@@ -214,6 +216,25 @@ public:
         CPPUNIT_ASSERT(config.workerCount() >= 1 && config.workerCount() <= 32);
         config.workers = 5;
         CPPUNIT_ASSERT_EQUAL(5u, config.workerCount());
+    }
+
+    void whatCannotChangeWhileItRunsStays() {
+        const Config running = parseConfig("cache_dir = /a\npid_file = off\n", "f");
+        Config fresh = parseConfig("cache_dir = /b\npid_file = /p\nworkers = 3\n", "f");
+        const std::vector<std::string> said = keepFixedParams(running, &fresh);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, said.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("cache_dir = /b needs a restart; /a stays"), said[0]);
+        CPPUNIT_ASSERT_EQUAL(std::string("/a"), fresh.cacheDir);
+        CPPUNIT_ASSERT_EQUAL(std::string("off"), fresh.pidFile);
+        CPPUNIT_ASSERT_EQUAL(3u, fresh.workerCount());
+    }
+
+    void whatMayChangeDoes() {
+        const Config running = defaultConfig();
+        Config fresh = parseConfig("listen = :1\nlog_level = debug\ndrain_timeout = 90s\n", "f");
+        const std::string wanted = dumpConfig(fresh);
+        CPPUNIT_ASSERT(keepFixedParams(running, &fresh).empty());
+        CPPUNIT_ASSERT_EQUAL(wanted, dumpConfig(fresh));
     }
 
     void sampleIsValidAndComplete() {

@@ -105,6 +105,11 @@ class ListenersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(aBusyPortIsTriedAgain);
     CPPUNIT_TEST(aForeignAddressIsRefusedAtOnce);
     CPPUNIT_TEST(closeLetsGo);
+    CPPUNIT_TEST(whatIsListenedOnAlreadyIsShared);
+    CPPUNIT_TEST(equalWordsAreSharedOneByOne);
+    CPPUNIT_TEST(aNewAddressIsBoundAndAnOldOneLetGo);
+    CPPUNIT_TEST(inheritedSocketsServeEveryConfiguration);
+    CPPUNIT_TEST(aPassedDescriptorMustListen);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -195,6 +200,56 @@ public:
         TimePoint before = now();
         CPPUNIT_ASSERT_THROW(Listeners({address("192.0.2.1", 0)}, Millis{60'000}), FatalError);
         CPPUNIT_ASSERT(now() - before < Millis{30'000});
+    }
+
+    void whatIsListenedOnAlreadyIsShared() {
+        const std::vector<ListenAddress> addresses{address("127.0.0.1", 0)};
+        std::optional<Listeners> first(std::in_place, addresses, Millis{0});
+        const std::string text = first->text();
+        Listeners second(addresses, *first);
+        CPPUNIT_ASSERT_EQUAL(text, second.text());
+        first.reset();
+        CPPUNIT_ASSERT(connectsV4(portOf(second)));
+    }
+
+    void equalWordsAreSharedOneByOne() {
+        const std::vector<ListenAddress> addresses{address("127.0.0.1", 0), address("127.0.0.1", 0)};
+        Listeners first(addresses, Millis{0});
+        CPPUNIT_ASSERT_EQUAL(first.text(), Listeners(addresses, first).text());
+    }
+
+    void aNewAddressIsBoundAndAnOldOneLetGo() {
+        std::optional<Listeners> first(
+            std::in_place, std::vector{address("127.0.0.1", 0)}, Millis{0});
+        const unsigned port = portOf(*first);
+        Listeners second({address("127.0.0.2", 0)}, *first);
+        CPPUNIT_ASSERT_MESSAGE(second.text(), startsWith(second.text(), "127.0.0.2:"));
+        first.reset();
+        CPPUNIT_ASSERT(!connectsV4(port));
+        // A busy one is not waited for: who reloads has the present one to go on with.
+        CPPUNIT_ASSERT_THROW(Listeners({address("127.0.0.2", portOf(second))}, Listeners({}, second)),
+                             FatalError);
+    }
+
+    void inheritedSocketsServeEveryConfiguration() {
+        Listeners made({address("127.0.0.1", 0)}, Millis{0});
+        std::vector<Fd> passed;
+        passed.emplace_back(::dup(made.descriptors()[0]));
+        Listeners first(std::move(passed));
+        CPPUNIT_ASSERT_EQUAL(made.text(), first.text());
+        Listeners second({address("127.0.0.2", 0)}, first);
+        CPPUNIT_ASSERT_EQUAL(made.text(), second.text());
+    }
+
+    void aPassedDescriptorMustListen() {
+        std::vector<Fd> passed;
+        passed.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        try {
+            Listeners listeners(std::move(passed));
+            CPPUNIT_FAIL("taken");
+        } catch (const FatalError& e) {
+            CPPUNIT_ASSERT_EQUAL(EX_CONFIG, e.status());
+        }
     }
 
     void closeLetsGo() {
