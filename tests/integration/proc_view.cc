@@ -1,5 +1,6 @@
 #include "integration/proc_view.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
@@ -65,14 +66,21 @@ std::uint64_t inodeOf(unsigned serverPort, unsigned clientPort) {
     return 0;
 }
 
-bool holds(pid_t pid, const std::string& socketName) {
+// What the descriptors of the process stand for: "socket:[4711]", a path, ...
+std::vector<std::string> openFilesOf(pid_t pid) {
+    std::vector<std::string> names;
     std::error_code error;
     fs::directory_iterator it(cat("/proc/", pid, "/fd"), error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
         std::error_code gone;
-        if (fs::read_symlink(it->path(), gone).string() == socketName) return true;
+        names.push_back(fs::read_symlink(it->path(), gone).string());
     }
-    return false;
+    return names;
+}
+
+bool holds(pid_t pid, const std::string& socketName) {
+    const std::vector<std::string> names = openFilesOf(pid);
+    return std::find(names.begin(), names.end(), socketName) != names.end();
 }
 
 }  // namespace
@@ -103,6 +111,12 @@ pid_t ownerOfConnection(const std::vector<pid_t>& candidates, std::uint16_t serv
         if (holds(candidate, name)) return candidate;
     }
     return 0;
+}
+
+std::size_t socketsOf(pid_t pid) {
+    std::size_t count = 0;
+    for (const std::string& name : openFilesOf(pid)) count += startsWith(name, "socket:");
+    return count;
 }
 
 std::size_t connectionsRead(std::uint16_t serverPort) {

@@ -25,6 +25,9 @@ pid_t ownerOfConnection(const std::vector<pid_t>& candidates, std::uint16_t serv
 // requests are in the server's hands.
 std::size_t connectionsRead(std::uint16_t serverPort);
 
+// How many sockets the process has open.
+std::size_t socketsOf(pid_t pid);
+
 }  // namespace ociproxy::itest
 
 #endif

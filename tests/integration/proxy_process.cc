@@ -117,6 +117,30 @@ int ProxyProcess::reap(milliseconds within) {
     return exitStatus(status);
 }
 
+std::string ProxyProcess::lineAfterReload() {
+    const std::size_t before = log().size();
+    ::kill(master_, SIGHUP);
+    std::string found;
+    await("the end of a reload", [&] {
+        for (const std::string& line : linesOf(log().substr(before))) {
+            if (line.find(" reloaded") != std::string::npos) found = line;
+        }
+        return !found.empty();
+    });
+    return found;
+}
+
+void ProxyProcess::reload() {
+    const std::string line = lineAfterReload();
+    CPPUNIT_ASSERT_MESSAGE(line, line.find("not reloaded") == std::string::npos);
+}
+
+std::string ProxyProcess::refusedReload() {
+    const std::string line = lineAfterReload();
+    CPPUNIT_ASSERT_MESSAGE(line, line.find("not reloaded") != std::string::npos);
+    return line;
+}
+
 void ProxyProcess::killAll() {
     const std::vector<pid_t> children = childrenOf(master_);
     // Workers die with their master; killing them first and one by one shows more

@@ -44,6 +44,11 @@ public:
     void start();
     // Sends TERM and waits. The exit status, or 128 + signal; -1 if it does not end.
     int stop();
+    // Sends HUP and waits until the next generation serves; fails the running test when
+    // that is refused.
+    void reload();
+    // Sends HUP and waits until it is refused; the line that says why.
+    std::string refusedReload();
     // SIGKILL for master and children alike, in any order; returns when all are gone.
     void killAll();
     // SIGKILL for the master alone; returns when it is gone.
@@ -70,6 +75,7 @@ public:
     std::string configurationFile() const { return root_.file("ociproxy.conf"); }
 
 private:
+    std::string lineAfterReload();
     void waitUntilReady();
     int reap(milliseconds within);
     TestClient connectWhere(const std::function<bool(pid_t)>& wanted) const;
