@@ -60,6 +60,9 @@ public:
         } catch (const std::exception& failure) {
             std::fprintf(stderr, "ociproxy: %s\n", failureText(failure).c_str());
             const int status = exitStatusOf(failure);
+            // Who hears of the failure may start another one at once.
+            pidFile_.reset();
+            lock_.reset();
             report_.failed(status);
             return status;
         }

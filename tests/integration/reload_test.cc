@@ -227,7 +227,9 @@ public:
             return proxy().children("ociproxy: worker 0 (draining)").size() == 1;
         });
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, proxy().workers().size());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, proxy().children("ociproxy: janitor").size());
+        await("one janitor", [&] {
+            return proxy().children("ociproxy: janitor").size() == 1;
+        });
         gate_->open();
         starter.finish(&response);
         assertServed(response, bytes_);
