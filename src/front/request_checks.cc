@@ -55,7 +55,9 @@ std::optional<HeadRefusal> checkContentLength(Request* request) {
     if (count > 1) return HeadRefusal{400, "more than one Content-Length field"};
     const std::string& text = *request->headers.find("Content-Length");
     const std::optional<std::uint64_t> length = parseUnsigned(text);
-    if (!length || text.size() > kMaxLengthDigits) return HeadRefusal{400, "invalid Content-Length"};
+    if (!length || text.size() > kMaxLengthDigits) {
+        return HeadRefusal{400, "invalid Content-Length"};
+    }
     if (*length > 0) request->hasBody = true;
     return std::nullopt;
 }

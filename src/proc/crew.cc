@@ -76,7 +76,9 @@ void Crew::start(Child& child, TimePoint now) {
     Fd writeEnd(ends[1]);
     ::fcntl(child.boot.get(), F_SETFL, O_NONBLOCK);
     // Before the fork: whatever an earlier one of this index left behind is dead now.
-    if (child.role == ChildRole::kWorker) child.id = heritage().shared->workers().raise(indexOf(child));
+    if (child.role == ChildRole::kWorker) {
+        child.id = heritage().shared->workers().raise(indexOf(child));
+    }
     // Another thread's locks would stay locked in the child for ever.
     OCIPROXY_ASSERT(threadCount() <= 1 + kForeignThreads);
     std::fflush(nullptr);  // or the child prints it again

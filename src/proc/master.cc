@@ -214,7 +214,8 @@ void Master::Impl::announce(Milestone milestone) {
 void Master::Impl::stopFor(const Signal& signal, TimePoint now) {
     log().info(cat("received ", signalName(signal.number), " while ", phaseName(phase_)));
     if (signal.number == SIGQUIT) {
-        if (phase_ < Phase::kDraining) enter(Phase::kDraining, SIGQUIT, now + crews_.generation().drainLimit);
+        TimePoint limit = now + crews_.generation().drainLimit;
+        if (phase_ < Phase::kDraining) enter(Phase::kDraining, SIGQUIT, limit);
     } else if (phase_ < Phase::kStopping) {
         enter(Phase::kStopping, SIGTERM, now + options_.stopLimit - options_.hurryLimit);
     } else if (phase_ == Phase::kStopping) {

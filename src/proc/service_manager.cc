@@ -89,9 +89,9 @@ void ServiceManager::send(const std::string& message) noexcept {
     to.sun_family = AF_UNIX;
     std::copy(address_.begin(), address_.end(), to.sun_path);
     if (to.sun_path[0] == '@') to.sun_path[0] = '\0';  // the abstract name space
-    const socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
+    const std::size_t size = offsetof(sockaddr_un, sun_path) + address_.size();
     ::sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL,
-             reinterpret_cast<const sockaddr*>(&to), size);
+             reinterpret_cast<const sockaddr*>(&to), static_cast<socklen_t>(size));
 }
 
 std::vector<Fd> takeInheritedSockets() {

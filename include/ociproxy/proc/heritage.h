@@ -24,8 +24,8 @@ class SharedState;
 class StartReport;
 
 // Made by the master before the first fork of a generation, the same for all its
-// children, borrowed by all. A child has copies of its own of everything but `shared`, which is shared,
-// and of what the descriptors stand for.
+// children, borrowed by all. A child has copies of its own of everything but `shared`,
+// which is shared, and of what the descriptors stand for.
 //
 // Nothing else may cross: threads do not exist in the child, mutexes they held stay
 // locked, connections and epoll instances would be used by both.
