@@ -2,6 +2,7 @@
 // dead workers come back, and the store stays whole.
 #include <atomic>
 #include <csignal>
+#include <mutex>
 
 #include "integration/proc_view.h"
 #include "integration/stopped_fill_test.h"
@@ -186,9 +187,9 @@ private:
         const pid_t filler = proxy().workerOf(starter);
         std::atomic<unsigned> ready{0};
         std::atomic<unsigned> served{0};
-        std::vector<TestClient> clients = connectToOthers(filler, count);
-        Crowd crowd(count, [&](unsigned index) {
-            TestClient& client = clients[index];
+        std::mutex connecting;
+        Crowd crowd(count, [&](unsigned) {
+            TestClient client = connectInTurn(&connecting, filler);
             client.forgetBodies();
             client.send("GET", target_);
             Response response;
@@ -225,10 +226,10 @@ private:
     }
 
     // One after the other: each looks through all sockets of the machine for its owner.
-    std::vector<TestClient> connectToOthers(pid_t worker, unsigned count) {
-        std::vector<TestClient> clients;
-        while (clients.size() < count) clients.push_back(proxy().connectToOther(worker));
-        return clients;
+    // And each is used at once: who says nothing for ten seconds is hung up on.
+    TestClient connectInTurn(std::mutex* connecting, pid_t other) {
+        const std::lock_guard<std::mutex> lock(*connecting);
+        return proxy().connectToOther(other);
     }
 
     void killWorker(pid_t worker) {
