@@ -70,6 +70,15 @@ ContentFacts factsOf(const Target& target, const Digest& digest, bool byTag,
 
 }  // namespace
 
+void promoteTag(Store* store, const RepositoryKey& where, const std::string& tag,
+                const Digest& next) {
+    std::optional<TagEntry> entry = store->tag(where, tag);
+    if (!entry || !entry->next || *entry->next != next) return;
+    entry->digest = next;
+    entry->next.reset();
+    store->putTag(where, tag, *entry);
+}
+
 Step Planner::plan(const Request& request, const Target& target, Findings* findings) const {
     const Inquiry inquiry{request, target, *findings};
     if (findings->refusal) return refuse(*findings, *findings->refusal);
@@ -115,19 +124,9 @@ Step Planner::planTag(const Inquiry& inquiry) const {
     Step step = planContent(inquiry, wanted, true);
     const Reply* reply = std::get_if<Reply>(&step);
     if (entry->next && reply && reply->status < 400 && !reply->headLength) {
-        promote(target, tag, wanted);
+        promoteTag(options_.store, target.where, tag, wanted);
     }
     return step;
-}
-
-// The manifest of `next` is in the store now. Only while it still is what the last check
-// saw: a newer one must not be undone.
-void Planner::promote(const Target& target, const std::string& tag, const Digest& next) const {
-    std::optional<TagEntry> entry = options_.store->tag(target.where, tag);
-    if (!entry || !entry->next || *entry->next != next) return;
-    entry->digest = next;
-    entry->next.reset();
-    options_.store->putTag(target.where, tag, *entry);
 }
 
 Step Planner::checkTag(const Inquiry& inquiry) const {

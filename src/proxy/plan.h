@@ -30,6 +30,12 @@ public:
                                                 const ClaimView& view) = 0;
 };
 
+// Makes `next`, whose manifest is in the store now, the digest of the tag. Only while it
+// still is what the last check saw: a newer one must not be undone. Throws what the
+// store throws.
+void promoteTag(Store* store, const RepositoryKey& where, const std::string& tag,
+                const Digest& next);
+
 // Decides the next step of one request. Looks at local state only (store, claim
 // table, token board) and at what this request found so far; never asks an upstream
 // and never waits. May be asked again at any time: the answer depends on nothing else.
@@ -63,7 +69,6 @@ private:
     Step next(const Inquiry& inquiry) const;
     Step planTag(const Inquiry& inquiry) const;
     Step checkTag(const Inquiry& inquiry) const;
-    void promote(const Target& target, const std::string& tag, const Digest& next) const;
     Step planContent(const Inquiry& inquiry, const Digest& digest, bool byTag) const;
     Step planHead(const Inquiry& inquiry, const Digest& digest, bool byTag) const;
     Step planMiss(const Inquiry& inquiry, const Digest& digest, bool byTag) const;

@@ -22,6 +22,9 @@ class FollowerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(failedCommitIsCompleteAllTheSame);
     CPPUNIT_TEST(deadOwnerIsTakenOver);
     CPPUNIT_TEST(adoptedFileGoesOn);
+    CPPUNIT_TEST(adoptedFileOfAnotherLengthBreaks);
+    CPPUNIT_TEST(verifiedAtAnotherLengthBreaks);
+    CPPUNIT_TEST(newLineageOfAnotherLengthBreaksWhoGotNone);
     CPPUNIT_TEST(newLineageBreaksWhoGotBytes);
     CPPUNIT_TEST(newLineageServesWhoGotNone);
     CPPUNIT_TEST(forgottenClaimIsJudgedByTheFile);
@@ -95,18 +98,40 @@ public:
         const std::unique_ptr<Follower> follower = follow();
         write(1000);
         die();
-        const ClaimTable::Result result = claim();
-        CPPUNIT_ASSERT(result.adoption.has_value());
-        writer_ = fixture_->store->adopt(*digest_, result.adoption->lineage,
-                                         result.adoption->bytes);
-        CPPUNIT_ASSERT(writer_ != nullptr);
-        handle_ = result.handle;
+        adopt();
         CPPUNIT_ASSERT(claims().start(handle_, kTotal));
         expect(follower->now(), State::kGrowing, 1000);
         write(kTotal - 1000);
         CPPUNIT_ASSERT(writer_->matches());
         claims().verified(handle_, kTotal);
         expect(follower->now(), State::kComplete, kTotal);
+    }
+
+    // Headers may have named the length although no byte was offered yet.
+    void adoptedFileOfAnotherLengthBreaks() {
+        const std::unique_ptr<Follower> follower = follow();
+        die();
+        adopt();
+        CPPUNIT_ASSERT(claims().start(handle_, kTotal + 1));
+        CPPUNIT_ASSERT(follower->now().state == State::kBroken);
+        const std::unique_ptr<Follower> late = follow();
+        CPPUNIT_ASSERT_EQUAL(kTotal + 1, *late->now().length);
+        CPPUNIT_ASSERT(claims().start(handle_, kUnknownLength));
+        CPPUNIT_ASSERT(late->now().state == State::kBroken);
+    }
+
+    void verifiedAtAnotherLengthBreaks() {
+        const std::unique_ptr<Follower> follower = follow();
+        write(kTotal - 1);
+        CPPUNIT_ASSERT(claims().verified(handle_, kTotal - 1));
+        CPPUNIT_ASSERT(follower->now().state == State::kBroken);
+    }
+
+    void newLineageOfAnotherLengthBreaksWhoGotNone() {
+        const std::unique_ptr<Follower> follower = follow();
+        expect(follower->now(), State::kGrowing, 0);
+        restart(kTotal - 1);
+        CPPUNIT_ASSERT(follower->now().state == State::kBroken);
     }
 
     void newLineageBreaksWhoGotBytes() {
@@ -172,11 +197,19 @@ private:
         fixture_->shared.workers().beat(fixture_->self);
         CPPUNIT_ASSERT_EQUAL(1u, claims().sweep(dead));
     }
-    void restart() {
+    void adopt() {
+        const ClaimTable::Result result = claim();
+        CPPUNIT_ASSERT(result.adoption.has_value());
+        writer_ = fixture_->store->adopt(*digest_, result.adoption->lineage,
+                                         result.adoption->bytes);
+        CPPUNIT_ASSERT(writer_ != nullptr);
+        handle_ = result.handle;
+    }
+    void restart(std::uint64_t total = kTotal) {
         const std::uint64_t lineage = claims().newLineage(handle_);
         CPPUNIT_ASSERT(lineage != 0);
         writer_ = fixture_->store->create(*digest_, lineage);
-        CPPUNIT_ASSERT(claims().start(handle_, kTotal));
+        CPPUNIT_ASSERT(claims().start(handle_, total));
     }
     std::unique_ptr<Follower> follow() {
         const ClaimView view = *claims().find(key_, 0);

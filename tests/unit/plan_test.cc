@@ -6,6 +6,7 @@
 #include "proxy/claim_keys.h"
 #include "proxy/failure_map.h"
 #include "support/proxy_fixture.h"
+#include "support/scripted_server.h"
 
 namespace ociproxy {
 namespace {
@@ -40,6 +41,8 @@ class PlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(followAfterNeverWaits);
     CPPUNIT_TEST(smallBodyIsHeldBackWithItsHeaders);
     CPPUNIT_TEST(foreignFillNeedsPermission);
+    CPPUNIT_TEST(adoptedFillIsForeignEvenToItsRequester);
+    CPPUNIT_TEST(adoptedFillThatHadNotStartedIsNobodysYet);
     CPPUNIT_TEST(orphanedFillIsTakenOver);
     CPPUNIT_TEST(unresponsiveOwnerIsTakenOver);
     CPPUNIT_TEST(failureIsSharedWithTheSameRequester);
@@ -47,16 +50,22 @@ class PlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(retryableFailureIsTriedOnceMore);
     CPPUNIT_TEST(rangesWaitWhenUnverifiedIsOff);
     CPPUNIT_TEST(deadlineEndsWhatHasNotStarted);
+    CPPUNIT_TEST(whoWaitedForAStartedFillMayTakeItOver);
     CPPUNIT_TEST(headOfColdBlobAsksTheUpstream);
     CPPUNIT_TEST(tagIsCheckedOnEveryRequest);
+    CPPUNIT_TEST(whoWaitedTakesACheckMadeSinceItCame);
     CPPUNIT_TEST(uncheckedNextManifestIsFetchedThenPromoted);
+    CPPUNIT_TEST(onlyTheNextThatWasSeenIsPromoted);
     CPPUNIT_TEST(twoRefusedTokensAreDenied);
+    CPPUNIT_TEST(oldLinkHoldsWhileTheTokenServerIsDown);
+    CPPUNIT_TEST(oldLinkFallsWhenTheTokenIsDenied);
     CPPUNIT_TEST(vanishedTemporaryFileIsLookedAtAgain);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void setUp() override {
-        fixture_ = std::make_unique<ProxyFixture>();
+    void setUp() override { setUpFor(9); }
+    void setUpFor(std::uint16_t upstreamPort) {
+        fixture_ = std::make_unique<ProxyFixture>(upstreamPort);
         followers_ = CountingFollowers();
         findings_ = Findings();
         findings_.began = now();
@@ -157,11 +166,27 @@ public:
         CPPUNIT_ASSERT_EQUAL(200, expectReply(other).status);
     }
 
+    void adoptedFillIsForeignEvenToItsRequester() {
+        options_.followAfter = Millis{0};
+        runFill(coldTarget(), 1'000'000);
+        die();
+        CPPUNIT_ASSERT(claim(coldTarget()).adoption->started);
+        expectWork(coldTarget(), WorkKind::kConfirm);
+        CPPUNIT_ASSERT_EQUAL(0, followers_.asked);
+        fixture_->store->putLink(coldTarget().where, ContentKind::kBlob, coldDigest(), false);
+        CPPUNIT_ASSERT_EQUAL(200, expectReply(coldTarget()).status);
+    }
+
+    void adoptedFillThatHadNotStartedIsNobodysYet() {
+        claim(coldTarget());
+        die();
+        CPPUNIT_ASSERT(claim(coldTarget()).adoption.has_value());
+        expectWait(coldTarget());
+    }
+
     void orphanedFillIsTakenOver() {
         runFill(coldTarget(), 1'000'000);
-        const WorkerId dead = fixture_->self;
-        fixture_->self = fixture_->shared.workers().raise(0);
-        fixture_->shared.claims().sweep(dead);
+        die();
         expectWork(coldTarget(), WorkKind::kFillBlob);
     }
 
@@ -208,6 +233,17 @@ public:
         expectWait(coldTarget());
     }
 
+    void whoWaitedForAStartedFillMayTakeItOver() {
+        findings_.deadline = now() - Millis{1};
+        Findings late = findings_;
+        runFill(coldTarget(), 1'000'000);
+        expectWait(coldTarget());
+        die();
+        expectWork(coldTarget(), WorkKind::kFillBlob);
+        findings_ = late;  // who comes now has waited for nothing that would excuse it
+        CPPUNIT_ASSERT_EQUAL(504, expectReply(coldTarget()).status);
+    }
+
     void headOfColdBlobAsksTheUpstream() {
         request_.method = Method::kHead;
         expectWork(coldTarget(), WorkKind::kConfirm);
@@ -228,6 +264,26 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("revalidated"), reply.cacheResult);
     }
 
+    void whoWaitedTakesACheckMadeSinceItCame() {
+        const Target target = fixture_->manifestTarget("a", "latest");
+        const Digest digest = fixture_->put("{}", ContentKind::kManifest, true);
+        findings_.beganWall = 1'000;
+        const auto checkedAt = [&](std::int64_t wall) {
+            fixture_->store->putTag(target.where, "latest",
+                                    {digest, "application/x-test", 2, wall, {}});
+        };
+        checkedAt(1'000);
+        expectWork(target, WorkKind::kCheckTag);  // it has not waited for any
+        const ClaimTable::Result check = fixture_->shared.claims().claim(
+            tagKey(target), fixture_->self, target.requester);
+        checkedAt(999);
+        expectWait(target);
+        expectWait(target);  // a check made before it came is none
+        checkedAt(1'000);  // and the next one is running already
+        CPPUNIT_ASSERT(fixture_->shared.claims().owns(check.handle));
+        CPPUNIT_ASSERT_EQUAL(200, expectReply(target).status);
+    }
+
     void uncheckedNextManifestIsFetchedThenPromoted() {
         const Target target = fixture_->manifestTarget("a", "latest");
         const Digest old = fixture_->put("{}", ContentKind::kManifest, true);
@@ -243,9 +299,48 @@ public:
         CPPUNIT_ASSERT(!entry->next);
     }
 
+    void onlyTheNextThatWasSeenIsPromoted() {
+        const RepositoryKey where{"up.test", "a"};
+        const Digest old = digestOf(DigestAlgorithm::kSha256, "{}");
+        const Digest seen = digestOf(DigestAlgorithm::kSha256, "[1]");
+        const Digest newer = digestOf(DigestAlgorithm::kSha256, "[2]");
+        const auto promoted = [&](std::optional<Digest> next) {
+            fixture_->store->putTag(where, "latest", {old, "application/x-test", 2, 7, next});
+            promoteTag(fixture_->store.get(), where, "latest", seen);
+            return *fixture_->store->tag(where, "latest");
+        };
+        CPPUNIT_ASSERT(promoted(newer).digest == old);
+        CPPUNIT_ASSERT(*promoted(newer).next == newer);
+        CPPUNIT_ASSERT(promoted({}).digest == old);
+        CPPUNIT_ASSERT(promoted(seen).digest == seen && !promoted(seen).next);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{7}, promoted(seen).checkedAt);
+        fixture_->store->dropTag(where, "latest");
+        promoteTag(fixture_->store.get(), where, "latest", seen);
+        CPPUNIT_ASSERT(!fixture_->store->tag(where, "latest"));
+    }
+
     void twoRefusedTokensAreDenied() {
         findings_.unauthorized = 2;
         CPPUNIT_ASSERT_EQUAL(403, expectReply(coldTarget()).status);
+    }
+
+    void oldLinkHoldsWhileTheTokenServerIsDown() {
+        const Target target = linkedLongAgoBehindTokens();
+        expectWork(target, WorkKind::kFetchToken);
+        failToken(UpstreamFailure::kConnectionRefused);
+        CPPUNIT_ASSERT_EQUAL(200, expectReply(target).status);
+        findings_.unconfirmed.reset();
+        options_.staleMax = -1;
+        CPPUNIT_ASSERT_EQUAL(502, expectReply(target).status);
+        findings_.unconfirmed.reset();
+        options_.staleMax = 7200;
+        CPPUNIT_ASSERT_EQUAL(502, expectReply(coldTarget()).status);  // of no use to a miss
+    }
+
+    void oldLinkFallsWhenTheTokenIsDenied() {
+        const Target target = linkedLongAgoBehindTokens();
+        failToken(UpstreamFailure::kTokenDenied);
+        CPPUNIT_ASSERT_EQUAL(403, expectReply(target).status);
     }
 
     void vanishedTemporaryFileIsLookedAtAgain() {
@@ -259,13 +354,47 @@ private:
     Digest coldDigest() const { return digestOf(DigestAlgorithm::kSha256, "cold"); }
     Target coldTarget() const { return fixture_->blobTarget("a", coldDigest()); }
 
-    ClaimHandle runFill(const Target& target, std::uint64_t total) {
-        ClaimTable& claims = fixture_->shared.claims();
-        const ClaimTable::Result result =
-            claims.claim(fillKey(target, coldDigest()), fixture_->self, target.requester);
+    ClaimTable::Result claim(const Target& target) {
+        const ClaimTable::Result result = fixture_->shared.claims().claim(
+            fillKey(target, coldDigest()), fixture_->self, target.requester);
         CPPUNIT_ASSERT(result.outcome == ClaimTable::Outcome::kOwner);
-        CPPUNIT_ASSERT(claims.start(result.handle, total));
+        return result;
+    }
+    ClaimHandle runFill(const Target& target, std::uint64_t total) {
+        const ClaimTable::Result result = claim(target);
+        CPPUNIT_ASSERT(fixture_->shared.claims().start(result.handle, total));
         return result.handle;
+    }
+    // The owner of what was claimed so far is dead, and this worker is another one.
+    void die() {
+        const WorkerId dead = fixture_->self;
+        fixture_->self = fixture_->shared.workers().raise(0);
+        fixture_->shared.workers().beat(fixture_->self);
+        CPPUNIT_ASSERT_EQUAL(1u, fixture_->shared.claims().sweep(dead));
+    }
+    // A stored blob whose link has run out, of an upstream that has asked for a token.
+    Target linkedLongAgoBehindTokens() {
+        const ScriptedServer server(ScriptedServer::saying(
+            plainAnswer(401, "WWW-Authenticate: Bearer realm=\"/token\"\r\n", "")));
+        setUpFor(server.port());
+        options_.linkTtl = -1;
+        const RepositoryKey where{"up.test", "a"};
+        const Target target =
+            fixture_->blobTarget("a", fixture_->put("x", ContentKind::kBlob, false, &where));
+        UpstreamRequest request;
+        request.upstream = target.upstream;
+        request.target = target.upstreamPath("x");
+        request.firstByteDeadline = now() + Millis{20'000};
+        CPPUNIT_ASSERT_EQUAL(401, fixture_->client->send(request)->status());
+        return target;
+    }
+    void failToken(UpstreamFailure kind) {
+        ClaimFailure failure = failureOf(UpstreamError(kind, "a test says so"));
+        failure.retryable = false;
+        const Target target = coldTarget();
+        ClaimTable& claims = fixture_->shared.claims();
+        claims.fail(claims.claim(tokenKey(target), fixture_->self, target.requester).handle,
+                    failure, Millis{60'000});
     }
     void failFill(const Target& target, std::uint32_t status, bool retryable) {
         ClaimFailure failure = failureOf(FillFailure::kStatus);
