@@ -21,6 +21,7 @@ class ClaimTableTest : public ClaimFixture {
     CPPUNIT_TEST(aFinalFailureAnswersForItsTime);
     CPPUNIT_TEST(aRetryableFailureIsTriedOnceMore);
     CPPUNIT_TEST(failuresAreNotSharedBetweenRequesters);
+    CPPUNIT_TEST(attemptsAreCountedOverRequestersWhileRetryable);
     CPPUNIT_TEST(aFailureWithoutTimeIsForThoseWhoWatch);
     CPPUNIT_TEST(abandonedIsAsNeverClaimed);
     CPPUNIT_TEST(anAbandonedRetryDoesNotCount);
@@ -137,6 +138,20 @@ public:
         // What may pass is the upstream's trouble: the count goes on, whoever asks.
         claims_.fail(other.handle, failure(true), kKeep);
         CPPUNIT_ASSERT_EQUAL(2u, claim("a", one_, ann_).attempt);
+    }
+
+    void attemptsAreCountedOverRequestersWhileRetryable() {
+        claims_.fail(claim("a", one_, ann_).handle, failure(true), kKeep);
+        for (const Sha256& who : {bob_, ann_, bob_}) {
+            const ClaimTable::Result next = claim("a", two_, who);
+            CPPUNIT_ASSERT(next.outcome == Outcome::kOwner);
+            CPPUNIT_ASSERT_EQUAL(ClaimTable::kMaxAttempts, next.attempt);
+            claims_.fail(next.handle, failure(true), kKeep);
+            CPPUNIT_ASSERT(claim("a", one_, who).outcome == Outcome::kFailed);
+        }
+        const ClaimTable::Result said = claim("a", two_, ann_);
+        claims_.fail(said.handle, failure(false), kKeep);  // what it says to one
+        CPPUNIT_ASSERT_EQUAL(1u, claim("a", one_, bob_).attempt);  // is nothing to another
     }
 
     void aFailureWithoutTimeIsForThoseWhoWatch() {

@@ -1,14 +1,23 @@
 // Waking what waits on claims, and the pool that works for upstreams.
 #include "proxy/claim_watcher.h"
 
+#include <cerrno>
 #include <condition_variable>
+#include <cstddef>
+#include <functional>
 #include <future>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <thread>
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include "proxy/claim_keys.h"
 #include "proxy/upstream_pool.h"
 #include "support/proxy_fixture.h"
+#include "support/runner.h"
 
 namespace ociproxy {
 namespace {
@@ -46,6 +55,8 @@ class ClaimWatcherTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(changeBeforeTheWaitIsSeen);
     CPPUNIT_TEST(followerSeesProgress);
     CPPUNIT_TEST(cancelledFollowerIsNotCalled);
+    CPPUNIT_TEST(lostTakeOverOfAnOrphanIsAskedForAgain);
+    CPPUNIT_TEST(lostTakeOverBeforeTheSweepIsAskedForAgain);
     CPPUNIT_TEST(stopFiresWhatIsLeft);
     CPPUNIT_TEST_SUITE_END();
 
@@ -117,6 +128,18 @@ public:
         second->cancel();
     }
 
+    void lostTakeOverOfAnOrphanIsAskedForAgain() {
+        const WorkerId dead = fixture_->self;
+        expectCalledAgainAfter([&] {
+            fixture_->shared.workers().raise(0);
+            fixture_->shared.claims().sweep(dead);
+        });
+    }
+
+    void lostTakeOverBeforeTheSweepIsAskedForAgain() {
+        expectCalledAgainAfter([&] { fixture_->shared.workers().raise(0); });
+    }
+
     void stopFiresWhatIsLeft() {
         awaitFrom(look());
         watcher_->stop();
@@ -126,6 +149,15 @@ public:
     }
 
 private:
+    // More calls than the one for the change itself: nothing else ever happens to the claim.
+    void expectCalledAgainAfter(const std::function<void()>& death) {
+        fixture_->shared.claims().start(handle_, 1000);
+        const auto ticket = watcher_->follow(key_, [this] { events_.happen(); });
+        CPPUNIT_ASSERT(events_.reach(1));
+        death();
+        CPPUNIT_ASSERT(events_.reach(events_.count() + 3));
+        ticket->cancel();
+    }
     ClaimView look() { return *fixture_->shared.claims().find(key_, 0); }
     void awaitFrom(const ClaimView& seen) {
         watcher_->awaitChange(key_, seen, now() + std::chrono::minutes(10),
@@ -170,6 +202,20 @@ private:
     std::shared_future<void> gate_;
 };
 
+// From here on the calling thread cannot make others; the rest of the process can.
+bool loseThreads() {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    sock_fprog program{sizeof code / sizeof code[0], code};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 class UpstreamPoolTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(UpstreamPoolTest);
     CPPUNIT_TEST(equalWorksAreJoined);
@@ -177,6 +223,7 @@ class UpstreamPoolTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(smallLanePassesFills);
     CPPUNIT_TEST(queuedForTooLongIsReleased);
     CPPUNIT_TEST(stopReleasesWhatIsQueued);
+    CPPUNIT_TEST(survivesThatNoThreadIsToBeHad);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -254,6 +301,25 @@ public:
         pool.submit(work("3", "a", Lane::kFill), session());
         CPPUNIT_ASSERT(replanner_->events.reach(3));
         CPPUNIT_ASSERT(replanner_->sessions.back()->findings.refusal.has_value());
+    }
+
+    void survivesThatNoThreadIsToBeHad() {
+        UpstreamPool pool(options_);
+        bool tried = false;
+        std::thread poor([&] {
+            if (!loseThreads()) return;
+            tried = true;
+            pool.submit(work("1", "a", Lane::kFill), session());
+            pool.submit(work("2", "b", Lane::kFill), session());
+        });
+        poor.join();
+        if (!tried) skipTest("system calls cannot be filtered here");
+        CPPUNIT_ASSERT_EQUAL(0, started_->count());
+        CPPUNIT_ASSERT_EQUAL(0, replanner_->events.count());
+        gate_.set_value();
+        pool.submit(work("3", "c", Lane::kFill), session());  // with this one comes a thread
+        CPPUNIT_ASSERT(replanner_->events.reach(3));
+        CPPUNIT_ASSERT_EQUAL(3, started_->count());
     }
 
 private:

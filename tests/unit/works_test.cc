@@ -63,6 +63,7 @@ class WorksTest : public WorksFixture {
     CPPUNIT_TEST(case94_headWithoutDigestBecomesGet);
     CPPUNIT_TEST(case95_wrongDigestHeaderIsRefused);
     CPPUNIT_TEST(linkIsMadeByTheUpstreamsAnswer);
+    CPPUNIT_TEST(linkMakesNothingPublic);
     CPPUNIT_TEST(case41_refusedHeadBecomesOneByte);
     CPPUNIT_TEST(case58_unknownBlobDropsTheLink);
     CPPUNIT_TEST(silentUpstreamIsNoRefusalOfALink);
@@ -325,6 +326,19 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{77}, session->findings.head->size);
         CPPUNIT_ASSERT(fixture_->store->link({"up.test", "a"}, ContentKind::kBlob, *digest_));
         CPPUNIT_ASSERT_EQUAL(std::string("HEAD"), server_->onlyRequest().method);
+    }
+
+    // Not even where all that is fetched from the upstream would be.
+    void linkMakesNothingPublic() {
+        serve([](const ScriptedRequest&) { return plainHead("Content-Length: 300004\r\n"); });
+        fixture_->upstream->publicness = Publicness::kYes;
+        CPPUNIT_ASSERT(runConfirm()->findings.confirmed);
+        CPPUNIT_ASSERT(!fixture_->store->info(*digest_));
+        fixture_->put(content_, ContentKind::kBlob, false);
+        fixture_->store->dropLink({"up.test", "a"}, ContentKind::kBlob, *digest_);
+        CPPUNIT_ASSERT(runConfirm()->findings.confirmed);
+        CPPUNIT_ASSERT(fixture_->store->link({"up.test", "a"}, ContentKind::kBlob, *digest_));
+        CPPUNIT_ASSERT(!fixture_->store->info(*digest_)->isPublic);
     }
 
     void case41_refusedHeadBecomesOneByte() {
