@@ -108,7 +108,7 @@ HopAnswer HopSender::answer(const HopRequest& request, std::unique_ptr<HopConnec
             request.describe("malformed response: neither Content-Length nor chunked"));
     }
     HopAnswer out;
-    out.publicAddress = isPublicAddress(connection->peer());
+    out.publicAddress = options_.isPublic(connection->peer());
     HopBody::Parts parts;
     parts.connection = std::move(connection);
     parts.idle = idle_;

@@ -1,5 +1,8 @@
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -58,6 +61,7 @@ class UpstreamRedirectTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(headStaysHead);
     CPPUNIT_TEST(connectionIsKeptOverARedirect);
     CPPUNIT_TEST(deadlineIsForAllHops);
+    CPPUNIT_TEST(publicMeansEveryHop);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<UpstreamFixture> fixture_;
@@ -73,6 +77,32 @@ class UpstreamRedirectTest : public CppUnit::TestFixture {
     UpstreamFailure failureOfLocation(const std::string& location) {
         ScriptedServer server(ScriptedServer::saying(redirect(302, location)));
         return fixture_->failureOf(UpstreamFixture::httpUpstream(server));
+    }
+
+    // Whether an answer counts as from public addresses that is reached over these hosts.
+    static bool cameFromPublic(const std::vector<std::string>& hosts) {
+        UpstreamFixture fixture;
+        fixture.resolver.set("public.test", {{"127.0.0.2"}});
+        fixture.options.isPublic = [](const IpAddress& address) {
+            return address.text() == "127.0.0.2";
+        };
+        std::atomic<unsigned> port{0};
+        const ScriptedServer server(
+            ScriptedServer::answering([&](const ScriptedRequest& request) {
+                const std::size_t hop = request.target.size() > 2
+                                            ? 0
+                                            : parseUnsigned(request.target.substr(1)).value();
+                if (hop + 1 == hosts.size()) return kOk;
+                return redirect(307, cat("http://", hosts[hop + 1], ':', port.load(), '/', hop + 1));
+            }),
+            nullptr, "0.0.0.0");
+        port = server.port();
+        Upstream upstream = UpstreamFixture::httpUpstream(server);
+        upstream.origins.front().host = hosts.front();
+        const std::unique_ptr<UpstreamResponse> response = fixture.get(upstream);
+        CPPUNIT_ASSERT_EQUAL(200, response->status());
+        CPPUNIT_ASSERT_EQUAL(hosts.size(), server.requests().size());
+        return response->fromPublicAddress();
     }
 
 public:
@@ -320,6 +350,16 @@ public:
         upstream.origins.push_back(Origin{false, "up2.test", second.port()});
         CPPUNIT_ASSERT_EQUAL(UpstreamFailure::kNameResolution, fixture_->failureOf(upstream));
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, second.accepted());
+    }
+
+    // public.test is at 127.0.0.2, all other names are at 127.0.0.1.
+    void publicMeansEveryHop() {
+        CPPUNIT_ASSERT(cameFromPublic({"public.test"}));
+        CPPUNIT_ASSERT(cameFromPublic({"public.test", "public.test", "public.test"}));
+        CPPUNIT_ASSERT(!cameFromPublic({"inside.test"}));
+        CPPUNIT_ASSERT(!cameFromPublic({"inside.test", "public.test"}));
+        CPPUNIT_ASSERT(!cameFromPublic({"public.test", "inside.test"}));
+        CPPUNIT_ASSERT(!cameFromPublic({"public.test", "inside.test", "public.test"}));
     }
 
     void headStaysHead() {

@@ -2,6 +2,7 @@
 #define OCIPROXY_UPSTREAM_CLIENT_H
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "ociproxy/base/address.h"
 #include "ociproxy/base/clock.h"
 #include "ociproxy/upstream/failure.h"
 #include "ociproxy/upstream/resolver.h"
@@ -93,6 +95,9 @@ public:
         Millis connectTimeout{5'000};
         Millis idleTimeout{60'000};
         std::size_t maxIdlePerOrigin = 8;
+        // What counts as an address of the public internet for fromPublicAddress(); where
+        // we may connect to is the address guard's own judgement.
+        std::function<bool(const IpAddress&)> isPublic = isPublicAddress;
     };
 
     explicit UpstreamClient(const Options& options);
