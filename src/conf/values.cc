@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "ociproxy/base/account.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/registry/names.h"
 
@@ -39,6 +40,8 @@ Lines joined(const std::vector<std::string>& parts) {
     for (const std::string& part : parts) line += (line.empty() ? "" : " ") + part;
     return {line};
 }
+
+std::string orAuto(const std::string& value) { return value.empty() ? "auto" : value; }
 
 bool isAllowPattern(std::string_view text) {
     if (text == "*") return true;
@@ -79,6 +82,22 @@ Lines printListen(const ParamTarget& target) {
     for (const ListenAddress& listen : target.config->listen) lines.push_back(listen.text);
     return lines;
 }
+
+void setUser(const ParamTarget& target, const std::string& value) {
+    target.config->user.clear();
+    if (value == "auto") return;
+    if (!findUser(value)) bad("there is no such account");
+    target.config->user = value;
+}
+Lines printUser(const ParamTarget& target) { return {orAuto(target.config->user)}; }
+
+void setGroup(const ParamTarget& target, const std::string& value) {
+    target.config->group.clear();
+    if (value == "auto") return;
+    if (!findGroup(value)) bad("there is no such group");
+    target.config->group = value;
+}
+Lines printGroup(const ParamTarget& target) { return {orAuto(target.config->group)}; }
 
 void setCacheDir(const ParamTarget& target, const std::string& value) {
     target.config->cacheDir = absolutePath(value);

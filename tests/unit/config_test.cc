@@ -64,13 +64,14 @@ public:
         CPPUNIT_ASSERT(config.unverifiedRanges);
         CPPUNIT_ASSERT_EQUAL(std::size_t{11}, config.allowUpstreams.size());
         CPPUNIT_ASSERT(config.upstreams.empty());
+        CPPUNIT_ASSERT(config.user.empty() && config.group.empty());
     }
 
     void everyKeyIsRead() {
         const Config config = parseConfig(
             "listen = 127.0.0.1:1\nlisten = [::1]:2\ncache_dir = /c\nworkers = 3\nlog = /l\n"
             "log_level = trace\naccess_log = off\nfollow_after = never\nunverified_ranges = off\n"
-            "allow_upstreams = docker.io *.example.com\n"
+            "allow_upstreams = docker.io *.example.com\nuser = 4711\ngroup = root\n"
             "[upstream demo.test]\nurl = http://127.0.0.1:5000\nurl = https://b\naliases = demo d2\n"
             "public = no\nallow_addresses = 10.0.0.0/8 fd00::/8\nca_file = /ca.pem\n", "f");
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, config.listen.size());
@@ -81,6 +82,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("off"), config.accessLog);
         CPPUNIT_ASSERT(!config.followAfter);
         CPPUNIT_ASSERT(!config.unverifiedRanges);
+        CPPUNIT_ASSERT_EQUAL(std::string("4711"), config.user);
+        CPPUNIT_ASSERT_EQUAL(std::string("root"), config.group);
         CPPUNIT_ASSERT_EQUAL(std::string("*.example.com"), config.allowUpstreams[1]);
         const UpstreamConfig& upstream = config.upstreams.at(0);
         CPPUNIT_ASSERT_EQUAL(std::string("demo.test"), upstream.name);
@@ -150,7 +153,9 @@ public:
     void badValuesNameTheLine() {
         for (const char* line : {"cache_dir = relative", "workers = 0", "workers = 33",
                                  "workers = many", "log = relative", "log_level = loud",
-                                 "access_log = relative", "follow_after = 2", "follow_after = soon",
+                                 "access_log = relative", "user = no-such-user",
+                                 "user = -1", "user = 4294967295", "group = no-such-group",
+                                 "follow_after = 2", "follow_after = soon",
                                  "unverified_ranges = yes", "allow_upstreams = docker.io localhost",
                                  "allow_upstreams = 10.0.0.1", "allow_upstreams = a.b:5000",
                                  "allow_upstreams = *x", "allow_upstreams = * ghcr.io",

@@ -55,6 +55,8 @@ struct UpstreamConfig {
 struct Config {
     std::string file;  // empty: built-in defaults
     std::vector<ListenAddress> listen;
+    std::string user;   // empty: auto
+    std::string group;  // empty: auto
     std::string cacheDir;
     std::optional<unsigned> workers;  // nullopt: auto
     std::string pidFile;  // auto, off, or a path
@@ -76,7 +78,8 @@ Config defaultConfig();
 
 // Reads and checks `file`. Throws ConfigError with file and line for unknown keys
 // and sections, bad values, repeated single keys, two sections or aliases of one
-// name; SysError if it cannot be read. Touches nothing.
+// name, accounts that this machine does not know; SysError if it cannot be read or the
+// accounts cannot be looked up. Touches nothing.
 Config loadConfig(const std::string& file);
 // The same for text that is already there; `file` is for messages.
 Config parseConfig(const std::string& text, const std::string& file);
