@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ociproxy/base/account.h"
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
 #include "store/directory.h"
@@ -17,6 +18,15 @@ namespace {
 
 constexpr int kMaxLinks = 40;  // as many as the kernel follows
 constexpr std::size_t kMaxTarget = 4096;
+
+bool meansForbidden(int code) noexcept {
+    return code == EACCES || code == EPERM;
+}
+
+// The command with which an administrator gives us the directory.
+std::string howToOwn(const std::string& path) {
+    return cat("install -d -o ", userName(::geteuid()), " -m 700 ", path);
+}
 
 // One walk from the root to a directory. Once it has passed a directory that everybody
 // may write to, somebody else may have put there what comes next: then links are
@@ -46,6 +56,7 @@ private:
     void prepend(std::string_view path);
     void restart();
     void make(const std::string& name);
+    [[noreturn]] void failOpening(const std::string& name, int code) const;
     [[noreturn]] void refuse(const std::string& why) const;
 
     const std::string& path_;
@@ -63,7 +74,7 @@ bool PathWalk::step(const std::string& name, IfMissing ifMissing) {
         make(name);
         next.reset(::openat(at_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     }
-    if (!next) throwErrno(cat("open ", name, " of cache directory ", path_));
+    if (!next) failOpening(name, errno);
     struct stat status = statusOf(next.get(), path_);
     if (!S_ISLNK(status.st_mode)) {
         enter(std::move(next), status);
@@ -80,7 +91,7 @@ bool PathWalk::step(const std::string& name, IfMissing ifMissing) {
 void PathWalk::enter(Fd next, const struct stat& status) {
     if (!S_ISDIR(status.st_mode)) refuse("leads through something that is not a directory");
     if (exposed_ && status.st_uid != ::geteuid() && status.st_uid != 0) {
-        refuse(cat("leads through a directory of another user (uid ", status.st_uid,
+        refuse(cat("leads through a directory of another user (", userName(status.st_uid),
                    ") below a directory that everybody may write to: choose another cache_dir"));
     }
     if ((status.st_mode & S_IWOTH) != 0) exposed_ = true;
@@ -113,10 +124,22 @@ void PathWalk::restart() {
 }
 
 void PathWalk::make(const std::string& name) {
-    makeDirectoryAt(at_.get(), name, path_);
+    try {
+        makeDirectoryAt(at_.get(), name, path_);
+    } catch (const SysError& failure) {
+        if (!meansForbidden(failure.code())) throw;
+        refuse(cat("is missing and cannot be made: ", errnoText(failure.code()), "; ",
+                   howToOwn(path_), " makes it"));
+    }
     // As far as we may: the directory above need not be readable for us.
     Fd readable(::openat(at_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (readable) syncDirectory(readable.get(), path_);
+}
+
+void PathWalk::failOpening(const std::string& name, int code) const {
+    if (!meansForbidden(code)) throwErrno(cat("open ", name, " of cache directory ", path_), code);
+    refuse(cat("lies below a directory that ", userName(::geteuid()), " may not search, above ",
+               name, ": ", errnoText(code), "; choose another cache_dir, or chmod a+x it"));
 }
 
 void PathWalk::refuse(const std::string& why) const {
@@ -141,8 +164,10 @@ Fd openCacheDirectory(const std::string& path, IfMissing ifMissing) {
     if (!found) return Fd();
     struct stat status = statusOf(found.get(), path);
     if (status.st_uid != ::geteuid()) {
-        throw Error(cat("cache directory ", path, " belongs to another user (uid ", status.st_uid,
-                        ", we are ", ::geteuid(), "): choose another cache_dir or chown it"));
+        const std::string us = userName(::geteuid());
+        throw Error(cat("cache directory ", path, " belongs to another user (",
+                        userName(status.st_uid), ", we are ", us, "): choose another cache_dir or "
+                        "user; ", howToOwn(path), " makes it ours, chown -R ", us, " one in use"));
     }
     Fd readable = openForReading(found, path);
     if (!readable) throwErrno(cat("open cache directory ", path));
