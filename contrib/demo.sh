@@ -108,6 +108,7 @@ cache_dir = $dir/cache
 workers = 4
 access_log = $dir/access.log
 log_level = trace
+$(user_line)
 END
     if [ -n "$own_registry" ]; then
         cat >>"$work/ociproxy.conf" <<END

@@ -5,13 +5,13 @@
 #include <exception>
 #include <string>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/proc/exit_status.h"
 #include "ociproxy/proc/heritage.h"
+#include "ociproxy/proc/privileges.h"
 #include "ociproxy/proc/process_title.h"
 
 namespace ociproxy {
@@ -23,14 +23,6 @@ void dieWithMaster(pid_t master) noexcept {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     // It may have died before that took effect; then we have another parent now.
     if (::getppid() != master) ::_exit(EX_OSERR);
-}
-
-// Every client and every upstream is a descriptor. A failure leaves the old limit.
-void raiseFileLimit() noexcept {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void takeName(const Heritage& heritage, const Seat& seat) {
@@ -74,7 +66,7 @@ void showTitle(const Heritage& heritage, const Seat& seat, std::string_view stat
 void enterChild(const Heritage& heritage, Seat& seat, const Master::Body& body) noexcept {
     dieWithMaster(seat.master);
     heritage.dropMastersOwn();
-    raiseFileLimit();
+    dropCapabilities();
     leaveProcess(runBody(heritage, seat, body));
 }
 

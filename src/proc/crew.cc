@@ -14,16 +14,12 @@
 #include "ociproxy/proc/signals.h"
 #include "ociproxy/shm/shared_state.h"
 #include "proc/child_entry.h"
+#include "proc/instrumented.h"
 
 namespace ociproxy {
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 #if defined(__SANITIZE_THREAD__)
 constexpr unsigned kForeignThreads = 1;  // the sanitizer's own
 #else

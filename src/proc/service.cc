@@ -16,6 +16,7 @@
 #include "ociproxy/proc/janitor.h"
 #include "ociproxy/proc/master.h"
 #include "ociproxy/proc/pid_file.h"
+#include "ociproxy/proc/privileges.h"
 #include "ociproxy/proc/process_title.h"
 #include "ociproxy/proc/service_manager.h"
 #include "ociproxy/proc/worker.h"
@@ -91,6 +92,7 @@ private:
 };
 
 int Service::serve(const Config& config) {
+    limitProcess();
     title_->set(cat("ociproxy: master process (", configName(config), ")"), "ociproxy");
     openEstate(config);
     Master::Options options;
@@ -104,11 +106,14 @@ int Service::serve(const Config& config) {
 }
 
 void Service::openEstate(const Config& config) {
+    const Identity identity = chooseIdentity(config.user, config.group, ownIdentity());
     // Listeners before anything is made on disk: the likeliest failure leaves no trace.
     Listeners listeners = inherited_.empty() ? Listeners(config.listen, kPatience)
                                              : Listeners(std::move(inherited_));
     const std::string pidFile = pidFileOf(config);
     if (!pidFile.empty()) pidFile_.emplace(pidFile, kPatience);
+    // What follows opens files in directories that are not root's.
+    assumeIdentity(identity);
     // The lock before whatever the cache holds is touched, and before a log that
     // another proxy may be writing.
     lock_ = orFailWith(EX_CANTCREAT, [&] { return Store::prepare(config.cacheDir, kPatience); });
@@ -116,6 +121,7 @@ void Service::openEstate(const Config& config) {
     // Before the first fork, or nobody shares it.
     shared_ = std::make_unique<SharedState>(SharedState::Options{});
     estate_ = std::make_shared<Estate>(common(), config, std::move(listeners), line_.daemon);
+    logIdentity(estate_->log(), identity);
 }
 
 std::string Service::pidFileOf(const Config& config) const {

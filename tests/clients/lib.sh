@@ -346,6 +346,7 @@ listen = 127.0.0.1:0
 cache_dir = $work/cache
 workers = 4
 access_log = $work/access.log
+$(user_line)
 
 [upstream demo.test]
 url = http://127.0.0.1:${link_port:-$registry_port}
@@ -353,6 +354,9 @@ aliases = demo
 END
     run_proxy
 }
+
+# user_line: the configuration of a proxy that root runs on files that only root may reach.
+user_line() { [ "$(id -u)" -ne 0 ] || echo "user = root"; }
 
 # run_proxy: with the configuration as it is.
 run_proxy() {

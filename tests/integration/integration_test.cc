@@ -86,8 +86,12 @@ std::string IntegrationTest::configuration(const ProxySetup& setup) const {
 }
 
 void IntegrationTest::startProxy(const ProxySetup& setup) {
-    proxy_ = std::make_unique<ProxyProcess>(configuration(setup), setup.place);
+    makeProxy(setup);
     proxy_->start();
+}
+
+void IntegrationTest::makeProxy(const ProxySetup& setup) {
+    proxy_ = std::make_unique<ProxyProcess>(configuration(setup), setup.place);
 }
 
 Response IntegrationTest::get(const std::string& target, const Fields& fields) {

@@ -40,6 +40,8 @@ public:
 
 protected:
     void startProxy(const ProxySetup& setup = {});
+    // The same in two steps: proxy() is there, but does not run.
+    void makeProxy(const ProxySetup& setup);
     std::string configuration(const ProxySetup& setup) const;
     FakeRegistry& up() { return *up_; }
     ProxyProcess& proxy() { return *proxy_; }

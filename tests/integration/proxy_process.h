@@ -2,11 +2,13 @@
 #define OCIPROXY_TESTS_INTEGRATION_PROXY_PROCESS_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
 
+#include "integration/spawn.h"
 #include "integration/store_view.h"
 #include "integration/temp_root.h"
 #include "integration/test_client.h"
@@ -30,8 +32,8 @@ Finished runProxy(const std::vector<std::string>& arguments);
 // Destroying it kills what still runs. One thread.
 class ProxyProcess {
 public:
-    // `configuration`: further lines; "listen", "cache_dir", "log" and "access_log"
-    // are ours.
+    // `configuration`: further lines; "cache_dir", "log" and "access_log" are ours, and
+    // a first "listen". Without a "user" root's proxy stays root.
     explicit ProxyProcess(const std::string& configuration,
                           TempRoot::Place place = TempRoot::Place::kMemory);
     ~ProxyProcess();
@@ -40,8 +42,13 @@ public:
 
     // Replaces the configuration for the next start().
     void configure(const std::string& configuration);
+    // Whose process the next start() makes; ours if not said. Only root may.
+    void startAs(const Starter& starter) { starter_ = starter; }
     // Returns when it listens; fails the running test, with the log, when it does not.
     void start();
+    // The same for one that is not to come up: its exit status, or 128 + signal; -1 if it
+    // does not end.
+    int startInVain();
     // Sends TERM and waits. The exit status, or 128 + signal; -1 if it does not end.
     int stop();
     // Sends HUP and waits until the next generation serves; fails the running test when
@@ -60,7 +67,8 @@ public:
     // Children by title, for example "ociproxy: worker"; only those with their title set.
     std::vector<pid_t> children(const std::string& title) const;
     std::vector<pid_t> workers() const { return children("ociproxy: worker"); }
-    // The worker that serves a connected client; waits until one has accepted it.
+    // The worker that serves a connected client; waits until one has accepted it. Skips
+    // the running test where that cannot be seen.
     pid_t workerOf(const TestClient& client) const;
     // A connection to the given worker.
     TestClient connectTo(pid_t worker) const;
@@ -76,12 +84,14 @@ public:
 
 private:
     std::string lineAfterReload();
+    void spawnMaster();
     void waitUntilReady();
     int reap(milliseconds within);
     TestClient connectWhere(const std::function<bool(pid_t)>& wanted) const;
 
     TempRoot root_;
     StoreView store_;
+    std::optional<Starter> starter_;
     pid_t master_ = 0;
     std::uint16_t port_ = 0;
     std::size_t logStart_ = 0;  // where this start's log begins

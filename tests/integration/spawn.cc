@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,27 +23,41 @@ void redirect(const char* file, int flags, int target) {
     if (fd != target) ::close(fd);
 }
 
+void become(const Starter& starter) {
+    if (::setgroups(0, nullptr) != 0 || ::setresgid(starter.gid, starter.gid, starter.gid) != 0 ||
+        ::setresuid(starter.uid, starter.uid, starter.uid) != 0) {
+        ::_exit(kCannotExec);
+    }
+}
+
 // Between fork and exec in a process with threads: system calls only.
 [[noreturn]] void becomeProgram(char* const* arguments, const char* outFile,
-                                const char* errFile) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                                const char* errFile, const Starter* starter) {
+    const int program = starter ? ::open(arguments[0], O_PATH | O_CLOEXEC) : -1;
     redirect("/dev/null", O_RDONLY, STDIN_FILENO);
     redirect(outFile, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
     redirect(errFile, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
-    ::execv(arguments[0], arguments);
+    if (starter) become(*starter);
+    // Behind the change of user, which clears it.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (starter) ::fexecve(program, arguments, environ);
+    if (!starter) ::execv(arguments[0], arguments);
     ::_exit(kCannotExec);
 }
 
 }  // namespace
 
 pid_t spawn(const std::vector<std::string>& command, const std::string& outFile,
-            const std::string& errFile) {
+            const std::string& errFile, const std::optional<Starter>& starter) {
     std::vector<char*> arguments;
     for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
     arguments.push_back(nullptr);
     const pid_t pid = ::fork();
     if (pid < 0) throwErrno(cat("fork for ", command.front()));
-    if (pid == 0) becomeProgram(arguments.data(), outFile.c_str(), errFile.c_str());
+    if (pid == 0) {
+        becomeProgram(arguments.data(), outFile.c_str(), errFile.c_str(),
+                      starter ? &*starter : nullptr);
+    }
     return pid;
 }
 

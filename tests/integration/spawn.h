@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_TESTS_INTEGRATION_SPAWN_H
 #define OCIPROXY_TESTS_INTEGRATION_SPAWN_H
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,10 +9,18 @@
 
 namespace ociproxy::itest {
 
-// Starts a program with stdout and stderr appended to files and stdin empty. It dies
-// with the calling thread: call it from the main thread. Throws SysError.
+// Whose process a program becomes, in no further group.
+struct Starter {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+// Starts a program with stdout and stderr appended to files and stdin empty, as
+// `starter` if given; then the program may lie where the starter may not look. It dies
+// with the calling thread, unless it changes its user: call it from the main thread.
+// Throws SysError.
 pid_t spawn(const std::vector<std::string>& command, const std::string& outFile,
-            const std::string& errFile);
+            const std::string& errFile, const std::optional<Starter>& starter = {});
 
 // The exit status of a wait status, or 128 + signal.
 int exitStatus(int waitStatus);
