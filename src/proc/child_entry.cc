@@ -13,6 +13,7 @@
 #include "ociproxy/proc/heritage.h"
 #include "ociproxy/proc/privileges.h"
 #include "ociproxy/proc/process_title.h"
+#include "proc/confinement.h"
 
 namespace ociproxy {
 
@@ -33,6 +34,7 @@ void takeName(const Heritage& heritage, const Seat& seat) {
 int runBody(const Heritage& heritage, Seat& seat, const Master::Body& body) noexcept {
     try {
         takeName(heritage, seat);
+        if (heritage.confined) confineChild(*heritage.config, *heritage.log);
         return body(heritage, seat);
     } catch (const std::exception& e) {
         if (seat.boot.pending()) {

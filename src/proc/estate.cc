@@ -5,7 +5,6 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/proc/command_line.h"
 #include "ociproxy/proc/exit_status.h"
-#include "ociproxy/proc/privileges.h"
 #include "ociproxy/version.h"
 
 namespace ociproxy {
@@ -22,8 +21,6 @@ Estate::Estate(const Heritage& common, Config config, Listeners listeners, bool 
     : config_(std::move(config)), listeners_(std::move(listeners)), heritage_(common) {
     config_.log = destination(config_.log, stderrGone);
     config_.accessLog = destination(config_.accessLog, stderrGone);
-    requireOwnDirectory("log", config_.log);
-    requireOwnDirectory("access_log", config_.accessLog);
     orFailWith(EX_CANTCREAT, [&] {
         log_ = std::make_unique<Log>(config_.log, config_.logLevel);
         accessLog_ = std::make_unique<LogFile>(config_.accessLog);

@@ -22,6 +22,7 @@
 #include "ociproxy/proc/worker.h"
 #include "ociproxy/shm/shared_state.h"
 #include "ociproxy/store/store.h"
+#include "proc/confinement.h"
 #include "proc/estate.h"
 
 namespace ociproxy {
@@ -43,6 +44,11 @@ std::string randomId() {
 
 std::string absolutePath(const std::string& path) {
     return std::filesystem::absolute(path).string();
+}
+
+void requireOwnLogs(const Config& config) {
+    requireOwnDirectory("log", config.log);
+    requireOwnDirectory("access_log", config.accessLog);
 }
 
 // Everything that the master holds, from the start to the stop.
@@ -114,6 +120,7 @@ void Service::openEstate(const Config& config) {
     if (!pidFile.empty()) pidFile_.emplace(pidFile, kPatience);
     // What follows opens files in directories that are not root's.
     assumeIdentity(identity);
+    requireOwnLogs(config);
     // The lock before whatever the cache holds is touched, and before a log that
     // another proxy may be writing.
     lock_ = orFailWith(EX_CANTCREAT, [&] { return Store::prepare(config.cacheDir, kPatience); });
@@ -122,6 +129,7 @@ void Service::openEstate(const Config& config) {
     shared_ = std::make_unique<SharedState>(SharedState::Options{});
     estate_ = std::make_shared<Estate>(common(), config, std::move(listeners), line_.daemon);
     logIdentity(estate_->log(), identity);
+    logConfinement(estate_->log());
 }
 
 std::string Service::pidFileOf(const Config& config) const {
@@ -138,6 +146,7 @@ Heritage Service::common() {
     out.shared = shared_.get();
     out.title = title_;
     out.instanceId = instanceId_;
+    out.confined = true;
     out.lockedAt = lockedAt_;
     return out;
 }
@@ -145,6 +154,7 @@ Heritage Service::common() {
 Generation Service::renew() {
     Config config = readConfig(line_);
     const std::vector<std::string> fixed = keepFixedParams(estate_->config(), &config);
+    requireOwnLogs(config);
     Listeners listeners(config.listen, estate_->listeners());
     auto fresh = std::make_shared<Estate>(common(), std::move(config), std::move(listeners),
                                           line_.daemon);

@@ -41,6 +41,7 @@ struct Heritage {
     SharedState* shared = nullptr;
     ProcessTitle* title = nullptr;  // nullptr: left alone
     std::string instanceId;         // random, of this run of the master
+    bool confined = false;          // children are kept to the files that `config` names
     TimePoint lockedAt{};           // from here on nobody but our children uses the cache
 
     // In a child: lets go of what is the master's alone.
