@@ -15,7 +15,8 @@ void showTitle(const Heritage& heritage, const Seat& seat, std::string_view stat
 
 // The way of a child from the fork to its body and out of the process: binds its
 // life to the master's, lets go of what is the master's alone, takes its name, is
-// confined to the files that it needs, runs the body. REQUIRES: just forked, the crew's pipes closed.
+// confined to the files that it needs, runs the body. REQUIRES: just forked, the
+// crew's pipes closed.
 [[noreturn]] void enterChild(const Heritage& heritage, Seat& seat,
                              const Master::Body& body) noexcept;
 

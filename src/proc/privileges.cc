@@ -57,7 +57,8 @@ Identity chooseForRoot(const std::string& user, const std::string& group) {
 }
 
 // Only root has a choice.
-[[noreturn]] void requireSame(const std::string& key, const std::string& wanted, const std::string& ours) {
+[[noreturn]] void refuseOther(const std::string& key, const std::string& wanted,
+                              const std::string& ours) {
     throw FatalError(EX_NOPERM, cat(key, " = ", wanted, ", but the proxy was started by ", ours,
                                     ", and only root can become somebody else: start it as root "
                                     "or as ", wanted, ", or remove ", key));
@@ -145,11 +146,11 @@ Identity chooseIdentity(const std::string& user, const std::string& group,
         return chosen.uid == kRoot ? starter : chosen;
     }
     if (!user.empty() && configuredUser(user).uid != starter.uid) {
-        requireSame("user", user, userName(starter.uid));
+        refuseOther("user", user, userName(starter.uid));
     }
     std::optional<GroupAccount> wanted = group.empty() ? std::nullopt : findGroup(group);
     if (!group.empty() && (!wanted || wanted->gid != starter.gid)) {
-        requireSame("group", group, cat("group ", groupName(starter.gid)));
+        refuseOther("group", group, cat("group ", groupName(starter.gid)));
     }
     return starter;
 }
