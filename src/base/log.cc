@@ -1,11 +1,9 @@
 #include "ociproxy/base/log.h"
 
-#include <cerrno>
-#include <fcntl.h>
 #include <iterator>
 #include <unistd.h>
 
-#include "ociproxy/base/clock.h"
+#include "base/log_channel.h"
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
 
@@ -14,112 +12,114 @@ namespace ociproxy {
 namespace {
 
 const char* const kLevels[] = {"error", "warning", "info", "debug", "trace"};
+const char* const kFormats[] = {"text", "json"};
 
-bool isControl(char c) noexcept {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+template <class Value, std::size_t kSize>
+const char* nameOf(Value value, const char* const (&names)[kSize]) noexcept {
+    const std::size_t index = static_cast<std::size_t>(value);
+    OCIPROXY_ASSERT(index < kSize);
+    return names[index];
 }
 
-int openLog(const std::string& path) noexcept {
-    // O_NOCTTY: a log that is a terminal must not become ours.
-    return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-}
-
-std::string withoutControls(std::string_view line) {
-    static const char kDigits[] = "0123456789abcdef";
-    std::string out;
-    out.reserve(line.size() + 1);
-    for (char c : line) {
-        if (isControl(c)) {
-            unsigned byte = static_cast<unsigned char>(c);
-            out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-        } else {
-            out += c;
-        }
+template <class Value, std::size_t kSize>
+std::optional<Value> named(std::string_view name, const char* const (&names)[kSize]) noexcept {
+    for (std::size_t i = 0; i < kSize; ++i) {
+        if (name == names[i]) return static_cast<Value>(i);
     }
-    return out;
+    return std::nullopt;
 }
 
 }  // namespace
 
 const char* levelName(LogLevel level) noexcept {
-    std::size_t index = static_cast<std::size_t>(level);
-    OCIPROXY_ASSERT(index < std::size(kLevels));
-    return kLevels[index];
+    return nameOf(level, kLevels);
 }
 
 std::optional<LogLevel> parseLevel(std::string_view name) noexcept {
-    for (std::size_t i = 0; i < std::size(kLevels); ++i) {
-        if (name == kLevels[i]) return static_cast<LogLevel>(i);
-    }
-    return std::nullopt;
+    return named<LogLevel>(name, kLevels);
 }
 
-LogFile::LogFile(const std::string& path) : path_(path) {
-    if (path_ == "off") return;
-    if (path_ == "stderr") {
-        fd_ = STDERR_FILENO;
-        return;
-    }
-    fd_ = openLog(path_);
-    if (fd_ < 0) throwErrno("open log " + path_);
-    ownsFile_ = true;
+const char* formatName(LogFormat format) noexcept {
+    return nameOf(format, kFormats);
 }
 
-LogFile::~LogFile() {
-    if (ownsFile_) ::close(fd_);
+std::optional<LogFormat> parseFormat(std::string_view name) noexcept {
+    return named<LogFormat>(name, kFormats);
 }
 
-void LogFile::writeLine(std::string_view line) noexcept {
-    if (!enabled()) return;
-    reopenIfAsked();
-    try {
-        std::string out = withoutControls(line);
-        out += '\n';
-        ssize_t count;
-        do {
-            count = ::write(fd_, out.data(), out.size());
-        } while (count < 0 && errno == EINTR);
-        if (count == static_cast<ssize_t>(out.size())) return;
-    } catch (...) {
-        // No memory for the line: as one that cannot be written.
-    }
-    countDropped();
+LogFile::LogFile(const Options& options) : format_(options.format) {
+    if (options.path != "off") channel_ = std::make_unique<LogChannel>(options);
 }
 
-void LogFile::reopenIfAsked() noexcept {
-    if (!reopen_.load(std::memory_order_relaxed)) return;
-    if (!reopen_.exchange(false, std::memory_order_relaxed) || !ownsFile_) return;
-    int fresh = openLog(path_);
-    int moved = -1;
-    if (fresh >= 0) {
-        // Replaces the old file behind the same number in one step: a thread that
-        // writes meanwhile hits one file or the other, never a closed descriptor.
-        // EBUSY is a passing race with an open() in another thread.
-        do {
-            moved = ::dup3(fresh, fd_, O_CLOEXEC);
-        } while (moved < 0 && (errno == EINTR || errno == EBUSY));
-    }
-    int code = errno;
-    if (fresh >= 0) ::close(fresh);
-    if (moved < 0) reportFailedReopen(code);
+LogFile::~LogFile() = default;
+
+LogFile::Options LogFile::withPath(const std::string& path) {
+    Options options;
+    options.path = path;
+    return options;
 }
 
-void LogFile::reportFailedReopen(int code) noexcept {
-    try {
-        writeLine(cat(logTime(), " error cannot reopen log ", path_, ": ", errnoText(code),
-                      "; the old file is written on"));
-    } catch (...) {
-        countDropped();
-    }
+void LogFile::writeLine(std::string_view line, LogLevel level) noexcept {
+    if (channel_) channel_->put(line, level);
 }
 
-Log::Log(const std::string& path, LogLevel level) : file_(path), level_(level) {}
+void LogFile::requestReopen() noexcept {
+    if (channel_) channel_->requestReopen();
+}
+
+bool LogFile::flush(TimePoint deadline) noexcept {
+    return !channel_ || channel_->flush(deadline);
+}
+
+bool LogFile::toSyslog() const noexcept {
+    return channel_ && channel_->marked();
+}
+
+std::uint64_t LogFile::dropped() const noexcept {
+    return channel_ ? channel_->dropped() : 0;
+}
+
+void LogFile::countDropped() noexcept {
+    if (channel_) channel_->countDropped(1);
+}
+
+void LogFile::setDropCounter(std::atomic<std::uint64_t>* counter) noexcept {
+    if (channel_) channel_->setDropCounter(counter);
+}
+
+void LogFile::setRemark(Remark remark) {
+    if (channel_) channel_->setRemark(std::move(remark));
+}
+
+Log::Log(const LogFile::Options& options, LogLevel level) : file_(options), level_(level) {
+    file_.setRemark([this](LogLevel at, std::string_view text) { return line(at, text); });
+}
+
+namespace {
+
+LogFile::Options toPath(const std::string& path) {
+    LogFile::Options options;
+    options.path = path;
+    return options;
+}
+
+}  // namespace
+
+Log::Log(const std::string& path, LogLevel level) : Log(toPath(path), level) {}
+
+std::string Log::line(LogLevel level, std::string_view message) const {
+    std::string out;
+    out.reserve(message.size() + 64);
+    if (!file_.toSyslog()) out += logTime() + ' ';
+    out += cat(levelName(level), ' ', role_, '[', ::getpid(), "] ");
+    out += message;
+    return out;
+}
 
 void Log::write(LogLevel level, std::string_view message) noexcept {
     if (!enabled(level) || !file_.enabled()) return;
     try {
-        file_.writeLine(cat(logTime(), ' ', levelName(level), ' ', role_, '[', ::getpid(), "] ",
-                            message));
+        file_.writeLine(line(level, message), level);
     } catch (...) {
         file_.countDropped();
     }

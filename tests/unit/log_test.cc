@@ -17,6 +17,7 @@
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/fd.h"
 #include "ociproxy/base/text.h"
+#include "support/log_fixture.h"
 
 namespace ociproxy {
 
@@ -33,6 +34,9 @@ class LogTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(reopenFollowsARotation);
     CPPUNIT_TEST(failedReopenKeepsTheOldFile);
     CPPUNIT_TEST(unwritableLinesAreCounted);
+    CPPUNIT_TEST(aFifoNeedsNoReader);
+    CPPUNIT_TEST(aStuckReaderIsNotWaitedFor);
+    CPPUNIT_TEST(stderrThatIsStuckIsNotWaitedForNorChanged);
     CPPUNIT_TEST(noLineIsLostOrTornWhenReopenedAmidWriters);
     CPPUNIT_TEST_SUITE_END();
 
@@ -163,6 +167,42 @@ public:
         file.writeLine("one");
         file.writeLine("two");
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, file.dropped());
+    }
+
+    void aFifoNeedsNoReader() {
+        CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(path_.c_str(), 0600));
+        LogFile file(path_);
+        file.writeLine("one");
+        Fd reader(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        char buffer[8];
+        CPPUNIT_ASSERT_EQUAL(ssize_t{4}, ::read(reader.get(), buffer, sizeof buffer));
+    }
+
+    void aStuckReaderIsNotWaitedFor() {
+        TestFifo fifo(path_);
+        fifo.fill();
+        LogFile file(path_);
+        for (int i = 0; i < 3; ++i) file.writeLine("x");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, file.dropped());
+        fifo.drain();
+        file.writeLine("through");
+        const Lines lines = linesIn(fifo.drain());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, lines.size());
+        CPPUNIT_ASSERT(endsWith(lines[0], "3 lines of this log were lost"));
+        CPPUNIT_ASSERT_EQUAL(std::string("through"), lines[1]);
+    }
+
+    void stderrThatIsStuckIsNotWaitedForNorChanged() {
+        TestFifo fifo(path_);
+        Fd inherited(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
+        OtherStderr other(inherited.get());
+        LogFile file("stderr");
+        file.writeLine("one");
+        fifo.fill();
+        file.writeLine("two");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, file.dropped());
+        CPPUNIT_ASSERT_EQUAL(0, ::fcntl(inherited.get(), F_GETFL) & O_NONBLOCK);
+        CPPUNIT_ASSERT_EQUAL(std::string("one\n"), fifo.drain());
     }
 
     void noLineIsLostOrTornWhenReopenedAmidWriters() {
