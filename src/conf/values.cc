@@ -133,7 +133,8 @@ Lines printDrainTimeout(const ParamTarget& target) {
 }
 
 void setLog(const ParamTarget& target, const std::string& value) {
-    target.config->log = value == "stderr" ? value : absolutePath(value);
+    const bool word = value == "stderr" || value == "syslog";
+    target.config->log = word ? value : absolutePath(value);
 }
 Lines printLog(const ParamTarget& target) { return {target.config->log}; }
 
@@ -145,10 +146,19 @@ void setLogLevel(const ParamTarget& target, const std::string& value) {
 Lines printLogLevel(const ParamTarget& target) { return {levelName(target.config->logLevel)}; }
 
 void setAccessLog(const ParamTarget& target, const std::string& value) {
-    const bool word = value == "stderr" || value == "off";
+    const bool word = value == "stderr" || value == "syslog" || value == "off";
     target.config->accessLog = word ? value : absolutePath(value);
 }
 Lines printAccessLog(const ParamTarget& target) { return {target.config->accessLog}; }
+
+void setAccessLogFormat(const ParamTarget& target, const std::string& value) {
+    const std::optional<LogFormat> format = parseFormat(value);
+    if (!format) bad("text or json is expected");
+    target.config->accessLogFormat = *format;
+}
+Lines printAccessLogFormat(const ParamTarget& target) {
+    return {formatName(target.config->accessLogFormat)};
+}
 
 void setFollowAfter(const ParamTarget& target, const std::string& value) {
     target.config->followAfter.reset();

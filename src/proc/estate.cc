@@ -21,9 +21,12 @@ Estate::Estate(const Heritage& common, Config config, Listeners listeners, bool 
     : config_(std::move(config)), listeners_(std::move(listeners)), heritage_(common) {
     config_.log = destination(config_.log, stderrGone);
     config_.accessLog = destination(config_.accessLog, stderrGone);
+    LogFile::Options access;
+    access.path = config_.accessLog;
+    access.format = config_.accessLogFormat;
     orFailWith(EX_CANTCREAT, [&] {
         log_ = std::make_unique<Log>(config_.log, config_.logLevel);
-        accessLog_ = std::make_unique<LogFile>(config_.accessLog);
+        accessLog_ = std::make_unique<LogFile>(access);
     });
     heritage_.config = &config_;
     heritage_.listeners = &listeners_;

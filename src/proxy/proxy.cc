@@ -251,7 +251,7 @@ Reply Proxy::errorReply(int status, std::string_view message) noexcept {
 
 void Proxy::finished(const Finished& finished) noexcept {
     LogFile* log = impl_->options().accessLog;
-    if (log && log->enabled()) log->writeLine(accessLine(finished));
+    if (log && log->enabled()) log->writeLine(accessLine(finished, log->format()));
 }
 
 }  // namespace ociproxy

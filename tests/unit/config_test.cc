@@ -70,8 +70,9 @@ public:
     void everyKeyIsRead() {
         const Config config = parseConfig(
             "listen = 127.0.0.1:1\nlisten = [::1]:2\ncache_dir = /c\nworkers = 3\nlog = /l\n"
-            "log_level = trace\naccess_log = off\nfollow_after = never\nunverified_ranges = off\n"
-            "allow_upstreams = docker.io *.example.com\nuser = 4711\ngroup = root\n"
+            "log_level = trace\naccess_log = off\naccess_log_format = json\nfollow_after = never\n"
+            "unverified_ranges = off\nuser = 4711\ngroup = root\n"
+            "allow_upstreams = docker.io *.example.com\n"
             "[upstream demo.test]\nurl = http://127.0.0.1:5000\nurl = https://b\naliases = demo d2\n"
             "public = no\nallow_addresses = 10.0.0.0/8 fd00::/8\nca_file = /ca.pem\n", "f");
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, config.listen.size());
@@ -80,6 +81,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("/l"), config.log);
         CPPUNIT_ASSERT(config.logLevel == LogLevel::kTrace);
         CPPUNIT_ASSERT_EQUAL(std::string("off"), config.accessLog);
+        CPPUNIT_ASSERT(config.accessLogFormat == LogFormat::kJson);
         CPPUNIT_ASSERT(!config.followAfter);
         CPPUNIT_ASSERT(!config.unverifiedRanges);
         CPPUNIT_ASSERT_EQUAL(std::string("4711"), config.user);
@@ -153,7 +155,8 @@ public:
     void badValuesNameTheLine() {
         for (const char* line : {"cache_dir = relative", "workers = 0", "workers = 33",
                                  "workers = many", "log = relative", "log_level = loud",
-                                 "access_log = relative", "user = no-such-user",
+                                 "access_log = relative", "access_log_format = xml",
+                                 "log = off", "user = no-such-user",
                                  "user = -1", "user = 4294967295", "group = no-such-group",
                                  "follow_after = 2", "follow_after = soon",
                                  "unverified_ranges = yes", "allow_upstreams = docker.io localhost",

@@ -64,6 +64,7 @@ struct Config {
     std::string log;
     LogLevel logLevel = LogLevel::kInfo;
     std::string accessLog;
+    LogFormat accessLogFormat = LogFormat::kText;
     std::optional<Millis> followAfter;  // nullopt: never
     bool unverifiedRanges = true;
     std::vector<std::string> allowUpstreams;  // names, *.suffix, *
