@@ -3,11 +3,13 @@
 #include <csignal>
 #include <dirent.h>
 #include <exception>
+#include <optional>
 #include <string>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "ociproxy/base/log.h"
+#include "ociproxy/base/log_writer.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/proc/exit_status.h"
 #include "ociproxy/proc/heritage.h"
@@ -31,10 +33,13 @@ void takeName(const Heritage& heritage, const Seat& seat) {
     showTitle(heritage, seat, "");
 }
 
-int runBody(const Heritage& heritage, Seat& seat, const Master::Body& body) noexcept {
+int runBody(const Heritage& heritage, Seat& seat, const Master::Body& body,
+            std::optional<LogWriter>* logWriter) noexcept {
     try {
         takeName(heritage, seat);
         if (heritage.confined) confineChild(*heritage.config, *heritage.log);
+        logWriter->emplace(std::initializer_list<LogFile*>{&heritage.log->file(),
+                                                           heritage.accessLog});
         return body(heritage, seat);
     } catch (const std::exception& e) {
         if (seat.boot.pending()) {
@@ -69,7 +74,10 @@ void enterChild(const Heritage& heritage, Seat& seat, const Master::Body& body) 
     dieWithMaster(seat.master);
     heritage.dropMastersOwn();
     dropCapabilities();
-    leaveProcess(runBody(heritage, seat, body));
+    std::optional<LogWriter> logWriter;  // never destroyed: that could wait for a disk
+    const int status = runBody(heritage, seat, body, &logWriter);
+    heritage.flushLogs();
+    leaveProcess(status);
 }
 
 }  // namespace ociproxy

@@ -11,6 +11,12 @@
 
 namespace ociproxy {
 
+namespace {
+
+constexpr Millis kFlushTime{1'000};
+
+}  // namespace
+
 void Heritage::reopenLogs() const {
     log->file().requestReopen();
     accessLog->requestReopen();
@@ -22,6 +28,12 @@ void Heritage::dropMastersOwn() const noexcept {
     if (cacheLock) cacheLock->reset();
     if (pidFile) pidFile->close();
     if (startReport) startReport->close();
+}
+
+void Heritage::flushLogs() const {
+    const TimePoint deadline = now() + kFlushTime;
+    log->file().flush(deadline);
+    accessLog->flush(deadline);
 }
 
 void BootReport::ready() noexcept {

@@ -101,7 +101,9 @@ int runJanitor(const Heritage& heritage, Seat& seat) {
     seat.boot.ready();
     for (;;) {
         std::optional<Signal> signal = nextSignal(Millis{60'000});
-        if (signal && toldToLeave(heritage, seat, *signal)) leaveProcess(EX_OK);
+        if (!signal || !toldToLeave(heritage, seat, *signal)) continue;
+        heritage.flushLogs();
+        leaveProcess(EX_OK);
     }
 }
 

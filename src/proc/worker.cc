@@ -129,6 +129,7 @@ int runWorker(const Heritage& heritage, Seat& seat) {
     seat.boot.ready();
     Service(heritage, seat, modules).run();
     modules.stopServing();
+    heritage.flushLogs();
     // Without destructors: a thread that waits for an upstream would be waited for.
     leaveProcess(EX_OK);
 }

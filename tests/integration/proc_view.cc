@@ -119,6 +119,16 @@ std::size_t socketsOf(pid_t pid) {
     return count;
 }
 
+std::uint16_t listeningPortOf(pid_t pid) {
+    for (const SocketRow& row : socketRows()) {
+        const bool listens = row.state == "0A";
+        if (listens && row.inode != 0 && holds(pid, cat("socket:[", row.inode, "]"))) {
+            return static_cast<std::uint16_t>(row.localPort);
+        }
+    }
+    return 0;
+}
+
 std::size_t connectionsRead(std::uint16_t serverPort) {
     std::size_t count = 0;
     for (const SocketRow& row : socketRows()) {

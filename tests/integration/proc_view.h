@@ -21,6 +21,8 @@ bool isGone(pid_t pid);
 // 127.0.0.1:`clientPort`; 0 when none has.
 pid_t ownerOfConnection(const std::vector<pid_t>& candidates, std::uint16_t serverPort,
                         std::uint16_t clientPort);
+// The TCP port that a process listens on; 0 when there is none yet.
+std::uint16_t listeningPortOf(pid_t pid);
 // How many connections to the port have been accepted and have nothing unread: their
 // requests are in the server's hands.
 std::size_t connectionsRead(std::uint16_t serverPort);

@@ -153,6 +153,7 @@ std::uint64_t MasterDrama::number(const std::string& line, const std::string& be
 void MasterDrama::announce(const Heritage& heritage, Seat& seat) {
     if (seat.role == ChildRole::kWorker) heritage.shared->workers().beat(seat.id);
     heritage.log->info(cat("up life=", seat.life, " epoch=", seat.id.epoch));
+    heritage.flushLogs();  // before what the master says to this
     seat.boot.ready();
 }
 

@@ -61,7 +61,8 @@ public:
         CPPUNIT_ASSERT(drama_->shared.workers().isCurrent(alive));
         CPPUNIT_ASSERT(alive.epoch > dead.epoch);
         CPPUNIT_ASSERT(drama_->shared.claims().find(kKey)->state == ClaimState::kOrphaned);
-        drama_->await("is ready");
+        const std::uint64_t pid = MasterDrama::number(second, "worker 0[");
+        drama_->find(cat("worker 0 (pid ", pid, ") is ready"));
         drama_->stopCleanly();
     }
 

@@ -47,8 +47,11 @@ struct Heritage {
     // In a child: lets go of what is the master's alone.
     void dropMastersOwn() const noexcept;
 
-    // For this process: the files are opened anew before the next line.
+    // For this process: the files are opened anew.
     void reopenLogs() const;
+    // For a child that is about to leave: what is queued is written, for at most about a
+    // second.
+    void flushLogs() const;
 };
 
 // A child's way to tell the master, once, how its boot went. The master sees the
