@@ -95,8 +95,8 @@ public:
         start();
         const pid_t first = daemonPid();
         writeFile(root_->file("other.conf"),
-                  cat("listen = 127.0.0.1:0\ncache_dir = ", root_->file("other"), "\npid_file = ",
-                      pidFile(), "\n"));
+                  cat(userLine(), "listen = 127.0.0.1:0\ncache_dir = ", root_->file("other"),
+                      "\npid_file = ", pidFile(), "\n"));
         const Finished second = runProxy({"-c", root_->file("other.conf"), "--daemon"});
         CPPUNIT_ASSERT_EQUAL_MESSAGE(second.err, 69, second.status);
         assertContains(second.err, cat("process ", first));
@@ -131,9 +131,11 @@ private:
     pid_t daemonPid() const { return static_cast<pid_t>(std::atoi(readFile(pidFile()).c_str())); }
 
     void configure(const std::string& more) {
-        writeFile(file(), cat(more.find("listen") == std::string::npos ? "listen = 127.0.0.1:0\n" : "",
-                              "cache_dir = ", root_->file("cache"), "\nlog = ", root_->file("log"),
-                              "\naccess_log = off\nworkers = 2\npid_file = ", pidFile(), "\n", more));
+        const bool listens = more.find("listen") != std::string::npos;
+        writeFile(file(), cat(listens ? "" : "listen = 127.0.0.1:0\n", userLine(), "cache_dir = ",
+                              root_->file("cache"), "\nlog = ", root_->file("log"),
+                              "\naccess_log = off\nworkers = 2\npid_file = ", pidFile(), "\n",
+                              more));
     }
 
     void start() {

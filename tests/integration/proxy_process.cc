@@ -33,13 +33,6 @@ std::uint16_t listeningPort(const std::string& log) {
     return static_cast<std::uint16_t>(std::atoi(log.c_str() + at + mark.size()));
 }
 
-// What a test keeps in a directory of its own is out of reach for anybody but root, when
-// root runs it; so the proxy stays root unless the test says whom it should become.
-std::string userLine(const std::string& configuration) {
-    const bool said = cat("\n", configuration).find("\nuser = ") != std::string::npos;
-    return ::geteuid() == 0 && !said ? "user = root\n" : "";
-}
-
 void waitUntilGone(const std::vector<pid_t>& pids) {
     for (pid_t pid : pids) {
         await(cat("end of process ", pid, " after a kill"), [pid] { return isGone(pid); });
@@ -47,6 +40,11 @@ void waitUntilGone(const std::vector<pid_t>& pids) {
 }
 
 }  // namespace
+
+std::string userLine(const std::string& configuration) {
+    const bool said = cat("\n", configuration).find("\nuser = ") != std::string::npos;
+    return ::geteuid() == 0 && !said ? "user = root\n" : "";
+}
 
 std::string proxyBinary() {
     const char* binary = std::getenv("OCIPROXY_BIN");
@@ -87,7 +85,8 @@ ProxyProcess::~ProxyProcess() {
 void ProxyProcess::configure(const std::string& configuration) {
     writeFile(configurationFile(),
               cat("listen = 127.0.0.1:0\ncache_dir = ", store_.directory(),
-                  "\nlog = stderr\naccess_log = ", root_.file("access.log"), "\n", userLine(configuration), configuration));
+                  "\nlog = stderr\naccess_log = ", root_.file("access.log"), "\n",
+                  userLine(configuration), configuration));
 }
 
 void ProxyProcess::start() {

@@ -18,6 +18,11 @@ namespace ociproxy::itest {
 // The program under test: $OCIPROXY_BIN.
 std::string proxyBinary();
 
+// What a test keeps in a directory of its own is out of reach for anybody but root, when
+// root runs it; so the proxy stays root, by this line, unless `configuration` says whom
+// it should become. Empty for other users.
+std::string userLine(const std::string& configuration = {});
+
 // What a program did that ran to its end. A plain value.
 struct Finished {
     int status = -1;  // exit status, or 128 + signal

@@ -88,7 +88,8 @@ public:
         assertServed(idle.get("/v2/"), "{}");
         const pid_t old = proxy().workerOf(idle);
         proxy().reload();
-        await("the old worker drains", [&] { return titleOf(old).find("draining") != std::string::npos; });
+        await("the old worker drains",
+              [&] { return titleOf(old).find("draining") != std::string::npos; });
         const Response last = idle.get("/v2/");
         assertServed(last, "{}");
         CPPUNIT_ASSERT_EQUAL(std::string("close"), last.header("Connection"));
@@ -101,7 +102,9 @@ public:
         const std::string digest = up().addBlob("a", bytes);
         const std::string target = cat("/v2/another/a/blobs/", digest);
         assertNotServed(get(target));
-        configureAs({2, "", "", upstreamSection("another.test", up().url(), "aliases = another\n")});
+        ProxySetup setup;
+        setup.sections = upstreamSection("another.test", up().url(), "aliases = another\n");
+        configureAs(setup);
         proxy().reload();
         awaitCrew(2);  // who leaves may still have taken a connection of the last moment
         assertServed(get(target), bytes);
@@ -188,7 +191,8 @@ public:
         assertServed(get(blob("a", digest)), bytes);
         const std::string text = configuration({});
         writeFile(proxy().configurationFile(),
-                  cat("listen = 127.0.0.1:0\ncache_dir = /nonexistent/cache\nlog = stderr\n",
+                  cat(userLine(), "listen = 127.0.0.1:0\ncache_dir = /nonexistent/cache\n"
+                      "log = stderr\n",
                       "access_log = ", proxy().root().file("access.log"), "\n", text));
         proxy().reload();
         assertContains(proxy().log(), cat("cache_dir = /nonexistent/cache needs a restart; ",
@@ -335,7 +339,9 @@ private:
 
     static std::size_t countOf(const std::string& text, const std::string& part) {
         std::size_t count = 0;
-        for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++count;
+        for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) {
+            ++count;
+        }
         return count;
     }
 };
