@@ -95,7 +95,8 @@ void Acceptor::take(Fd socket, const sockaddr_storage& address) {
         state = ConnectionState::kLingering;
     }
     const std::shared_ptr<Connection> connection = std::make_shared<Connection>(
-        context_->nextId.fetch_add(1), std::move(socket), describePeer(address));
+        context_->nextId.fetch_add(1), std::move(socket), describePeer(address),
+        context_->options.counters);
     context_->connections.fetch_add(1);
     if (!context_->inbox.give(connection, state)) context_->connections.fetch_sub(1);
 }

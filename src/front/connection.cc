@@ -8,6 +8,7 @@
 #include "front/transfer.h"
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
+#include "ociproxy/shm/counters.h"
 
 namespace ociproxy {
 namespace {
@@ -44,20 +45,53 @@ constexpr std::array<unsigned, kStates> kFollowers{
     // kClosed
     0};
 
+// Where a connection in that state is counted; nullopt: nowhere.
+std::optional<WorkerGauge> gaugeOf(ConnectionState state) noexcept {
+    switch (state) {
+        case ConnectionState::kIdle: return WorkerGauge::kConnectionsIdle;
+        case ConnectionState::kReading: return WorkerGauge::kConnectionsReading;
+        case ConnectionState::kQueued: return WorkerGauge::kConnectionsHandled;
+        case ConnectionState::kSending: return WorkerGauge::kConnectionsSending;
+        case ConnectionState::kBlocked: return WorkerGauge::kConnectionsBlocked;
+        case ConnectionState::kParking:
+        case ConnectionState::kParked: return WorkerGauge::kConnectionsFollowing;
+        case ConnectionState::kLingering: return WorkerGauge::kConnectionsLingering;
+        case ConnectionState::kClosed: break;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 const char* stateName(ConnectionState state) noexcept {
     return kNames[static_cast<std::size_t>(state)];
 }
 
-Connection::Connection(std::uint64_t number, Fd connected, Peer from)
+Connection::Connection(std::uint64_t number, Fd connected, Peer from, Counters* counters)
     : id(number),
       peer(std::move(from)),
       socket(std::move(connected)),
       deadline(DeadlineHeap::never()),
-      scheduled(DeadlineHeap::never()) {}
+      scheduled(DeadlineHeap::never()),
+      counters_(counters) {
+    recount(ConnectionState::kClosed, ConnectionState::kIdle);
+}
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+    abandon();
+}
+
+void Connection::recount(ConnectionState before, ConnectionState after) noexcept {
+    const std::optional<WorkerGauge> from = gaugeOf(before);
+    const std::optional<WorkerGauge> to = gaugeOf(after);
+    if (!counters_ || from == to) return;
+    if (from) counters_->change(*from, -1);
+    if (to) counters_->change(*to, 1);
+}
+
+void Connection::abandon() noexcept {
+    recount(state_.exchange(ConnectionState::kClosed), ConnectionState::kClosed);
+}
 
 void Connection::enter(ConnectionState following) noexcept {
     const ConnectionState before = state_.load();
@@ -67,11 +101,14 @@ void Connection::enter(ConnectionState following) noexcept {
         assertionFailed(step.c_str(), __FILE__, __LINE__);
     }
     state_.store(following);
+    recount(before, following);
 }
 
 bool Connection::claimParked() noexcept {
     ConnectionState expected = ConnectionState::kParked;
-    return state_.compare_exchange_strong(expected, ConnectionState::kSending);
+    if (!state_.compare_exchange_strong(expected, ConnectionState::kSending)) return false;
+    recount(ConnectionState::kParked, ConnectionState::kSending);
+    return true;
 }
 
 }  // namespace ociproxy

@@ -13,6 +13,7 @@
 
 namespace ociproxy {
 
+class Counters;
 struct PendingRequest;
 class RequestParser;
 class Transfer;
@@ -50,7 +51,8 @@ struct Peer {
 // than a KiB: buffer and parser exist only from the first byte of a head on.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(std::uint64_t id, Fd socket, Peer peer);
+    // `counters`: whose gauges follow its states; may be nullptr.
+    Connection(std::uint64_t id, Fd socket, Peer peer, Counters* counters = nullptr);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -62,7 +64,7 @@ public:
     // Takes a parked connection over into kSending. Any thread; one of them succeeds.
     bool claimParked() noexcept;
     // kClosed, whatever it was: when the server stops.
-    void abandon() noexcept { state_.store(ConnectionState::kClosed); }
+    void abandon() noexcept;
 
     const std::uint64_t id;
     const Peer peer;
@@ -91,6 +93,9 @@ public:
     std::shared_ptr<Connection> next;
 
 private:
+    void recount(ConnectionState before, ConnectionState after) noexcept;
+
+    Counters* const counters_;
     std::atomic<ConnectionState> state_{ConnectionState::kIdle};
 };
 

@@ -18,6 +18,10 @@ void addRetryAfter(Reply* reply) noexcept {
     }
 }
 
+std::chrono::microseconds since(TimePoint from, TimePoint to) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(to - from);
+}
+
 Finished describe(const Connection& connection, bool complete) {
     Finished finished;
     finished.peer = connection.peer.text;
@@ -27,12 +31,13 @@ Finished describe(const Connection& connection, bool complete) {
         finished.request = &connection.pending->request;
         from = connection.pending->request.received;
     }
-    finished.duration = std::chrono::duration_cast<Millis>(now() - from);
+    finished.duration = since(from, now());
     if (const Transfer* transfer = connection.transfer.get()) {
         finished.status = transfer->status();
         finished.bodyBytes = transfer->bodyBytes();
         finished.cacheResult = transfer->cacheResult();
         finished.upstreamStatus = transfer->upstreamStatus();
+        if (transfer->begunAt()) finished.firstByte = since(from, *transfer->begunAt());
     }
     return finished;
 }

@@ -111,6 +111,7 @@ Transfer::Outcome Transfer::failed(int code) noexcept {
 }
 
 void Transfer::advance(std::uint64_t sent) noexcept {
+    if (!begunAt_) begunAt_ = now();
     piece_.size -= sent;
     if (piece_.file < 0) {
         piece_.bytes += sent;

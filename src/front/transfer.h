@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "front/body_source.h"
 #include "front/pace.h"
+#include "ociproxy/base/clock.h"
 #include "ociproxy/front/message.h"
 
 namespace ociproxy {
@@ -45,6 +47,8 @@ public:
     void setWake(std::function<void()> wake);
 
     bool headSent() const noexcept { return headSent_; }
+    // When the first byte of the head was handed to the kernel.
+    std::optional<TimePoint> begunAt() const noexcept { return begunAt_; }
     int status() const noexcept { return reply_.status; }
     const std::string& cacheResult() const noexcept { return reply_.cacheResult; }
     int upstreamStatus() const noexcept { return reply_.upstreamStatus; }
@@ -73,6 +77,7 @@ private:
     std::unique_ptr<BodySource> source_;  // nullptr: no bytes behind the head
     Piece piece_;
     std::uint64_t written_ = 0;
+    std::optional<TimePoint> begunAt_;
     std::uint64_t bodyBytes_ = 0;
     std::size_t droppedFields_ = 0;
     int error_ = 0;

@@ -15,7 +15,7 @@ constexpr std::size_t kLongestTarget = 3'400;
 constexpr std::size_t kLongestEscape = 6;  // \u001f
 
 long long milliseconds(const Finished& finished) {
-    return std::max<long long>(finished.duration.count(), 0);
+    return std::max<long long>(finished.duration.count() / 1000, 0);
 }
 
 // Milliseconds as seconds with three decimals.

@@ -46,7 +46,9 @@ void BlobFiller::run() noexcept {
     } catch (const std::exception& e) {
         logFailure(context_, target_, cat("fill of blob ", digest_.text()), e.what());
         result.refusal = refusalFor(failureOf(FillFailure::kStore), target_);
+        if (count_) count_->failed(failureOf(FillFailure::kStore));
     }
+    count_.reset();
     writer_.reset();
     release(result);  // does nothing if the sessions have gone on already
 }
@@ -54,7 +56,7 @@ void BlobFiller::run() noexcept {
 void BlobFiller::fill(OwnedClaim* claim) {
     lineage_ = claim->result().lineage;
     if (alreadyStored(claim)) return;
-    context_.counters->add(Counter::kFills);
+    count_.emplace(context_.counters, claim->result().adoption.has_value());
     buffer_.resize(kChunk);
     if (claim->result().adoption) adopt(*claim);
     Pull pull = pullToEnd(claim);
@@ -190,6 +192,8 @@ BlobFiller::Pull BlobFiller::begin(OwnedClaim* claim, UpstreamResponse& response
         started_ = true;
         if (writer_->size() > 0) context_.claims->progress(claim->handle(), writer_->size());
         releaseStarted();
+    } else {
+        context_.counters->add(Counter::kFillsResumed);
     }
     return complete ? Pull::kComplete : copy(claim, response, writer_->size() - from);
 }
@@ -237,8 +241,10 @@ bool BlobFiller::verifyAndCommit(OwnedClaim* claim) {
     try {
         writer_->commit(info);
         claim->finish();
+        count_->committed();
     } catch (const Error& e) {
         logFailure(context_, target_, cat("commit of blob ", digest_.text()), e.what());
+        count_->failed(failureOf(FillFailure::kCommit));
         claim->fail(failureOf(FillFailure::kCommit), context_.failureKeep);
     }
     return true;
@@ -267,13 +273,13 @@ void BlobFiller::conclude(OwnedClaim* claim, Pull pull) {
         release(result);
         return;
     }
-    context_.counters->add(Counter::kFillsFailed);
     const bool again = pull == Pull::kUnauthorized && !started_ && !claim->result().adoption &&
                        mayAuthenticate(context_, target_, lastAuthentication_, &result);
     if (again) {
         claim->abandon();
     } else {
         result.refusal = refusalFor(failure_, target_);
+        count_->failed(failure_);
         claim->fail(failure_, context_.failureKeep);
     }
     release(result);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/fill_count.h"
 #include "proxy/work_context.h"
 
 namespace ociproxy {
@@ -57,6 +58,7 @@ private:
     const Digest digest_;
     const bool lastAuthentication_;
 
+    std::optional<FillCount> count_;
     std::unique_ptr<ContentWriter> writer_;
     std::optional<std::uint64_t> total_;
     std::uint64_t lineage_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sys/stat.h>
 
+#include "ociproxy/shm/counters.h"
 #include "proxy/failure_map.h"
 #include "proxy/plan.h"
 
@@ -38,9 +39,12 @@ bool sameFile(int a, int b) {
 
 Follower::Follower(Options options, const ClaimView& view, Fd file)
     : options_(std::move(options)), lineage_(view.lineage), promised_(view.total),
-      file_(std::move(file)) {}
+      file_(std::move(file)) {
+    if (options_.counters) options_.counters->change(WorkerGauge::kFollowers, 1);
+}
 
 Follower::~Follower() {
+    if (options_.counters) options_.counters->change(WorkerGauge::kFollowers, -1);
     if (ticket_) ticket_->cancel();
 }
 

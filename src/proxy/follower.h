@@ -15,6 +15,8 @@
 
 namespace ociproxy {
 
+class Counters;
+
 // A client's view of a fill that runs in any worker: the temporary file through a
 // descriptor of its own, and how much of it may be read. Whoever started the fill
 // follows it like all others.
@@ -33,6 +35,7 @@ public:
         Digest digest;
         ContentKind kind = ContentKind::kBlob;
         std::function<void()> takeOver;  // may be called more than once
+        Counters* counters = nullptr;    // of the followers; may be nullptr
     };
 
     // `file` is the temporary file of view.lineage.

@@ -12,6 +12,7 @@
 #include "proxy/plan.h"
 #include "proxy/plan_threads.h"
 #include "proxy/replies.h"
+#include "proxy/request_result.h"
 #include "proxy/upstream_pool.h"
 #include "proxy/work_context.h"
 
@@ -63,7 +64,6 @@ private:
     void advance(const SessionPtr& session);
     void deliver(const Session& session, Reply reply) noexcept;
     void takeOver(const Target& target, const Digest& digest);
-    void count(const Reply& reply) noexcept;
 
     Options options_;
     WorkContext context_;
@@ -196,15 +196,7 @@ void Proxy::Impl::advance(const SessionPtr& session) {
 
 void Proxy::Impl::deliver(const Session& session, Reply reply) noexcept {
     addCommonHeaders(session.target.nsAsReceived, &reply);
-    count(reply);
     session.exchange->reply(std::move(reply));
-}
-
-void Proxy::Impl::count(const Reply& reply) noexcept {
-    Counters& counters = options_.shared->counters();
-    if (reply.cacheResult == "hit") counters.add(Counter::kHits);
-    else if (reply.cacheResult == "miss") counters.add(Counter::kMisses);
-    else if (reply.cacheResult == "collapsed") counters.add(Counter::kCollapsed);
 }
 
 std::shared_ptr<GrowingBody> Proxy::Impl::follow(const Target& target, const Digest& digest,
@@ -213,7 +205,8 @@ std::shared_ptr<GrowingBody> Proxy::Impl::follow(const Target& target, const Dig
     if (!file) return nullptr;
     Follower::Options follower{&options_.shared->claims(), &watcher_, options_.store,
                                fillKey(target, digest), digest, target.kind(),
-                               [this, target, digest] { takeOver(target, digest); }};
+                               [this, target, digest] { takeOver(target, digest); },
+                               &options_.shared->counters()};
     return std::make_shared<Follower>(std::move(follower), view, std::move(file));
 }
 
@@ -249,7 +242,9 @@ Reply Proxy::errorReply(int status, std::string_view message) noexcept {
     return reply;
 }
 
+// The counters first: whoever has seen the line finds them complete.
 void Proxy::finished(const Finished& finished) noexcept {
+    countRequest(finished, &impl_->options().shared->counters());
     LogFile* log = impl_->options().accessLog;
     if (log && log->enabled()) log->writeLine(accessLine(finished, log->format()));
 }

@@ -6,6 +6,7 @@
 #include "ociproxy/shm/counters.h"
 #include "proxy/blob_filler.h"
 #include "proxy/claim_keys.h"
+#include "proxy/fill_count.h"
 #include "proxy/manifest_writer.h"
 #include "proxy/work_context.h"
 
@@ -34,13 +35,19 @@ public:
         } catch (const std::exception& e) {
             logFailure(context_, target_, what_, e.what());
             result.refusal = refusalFor(failureOf(FillFailure::kStore), target_);
+            if (fill_) fill_->failed(failureOf(FillFailure::kStore));
         }
+        fill_.reset();
         release(result);
     }
 
 protected:
     // One exchange. Fills the result; returns the failure of the claim, if it failed.
     virtual std::optional<ClaimFailure> exchange(const OwnedClaim& claim, WorkResult* result) = 0;
+    // From here on the exchange brings content into the store.
+    void beginFill(const OwnedClaim& claim) {
+        fill_.emplace(context_.counters, claim.result().adoption.has_value());
+    }
     virtual Millis keepFailure() const { return context_.failureKeep; }
 
     // What a failure means for the sessions of this work.
@@ -61,6 +68,8 @@ protected:
     const std::string what_;
 
 private:
+    std::optional<FillCount> fill_;
+
     WorkResult claimed() {
         OwnedClaim claim(&context_, key_, target_);
         if (!claim.owned()) return notOwnedResult(claim, target_);
@@ -78,11 +87,13 @@ private:
 
     void end(OwnedClaim* claim, const std::optional<ClaimFailure>& failure, WorkResult* result) {
         if (!failure) {
+            if (fill_) fill_->committed();
             claim->finish();
         } else if (failure->status == 401 &&
                    mayAuthenticate(context_, target_, order_.lastAuthentication, result)) {
             claim->abandon();
         } else {
+            if (fill_) fill_->failed(*failure);
             refuse(*failure, result);
             claim->fail(*failure, keepFailure());
         }
@@ -190,6 +201,7 @@ public:
 protected:
     std::optional<ClaimFailure> exchange(const OwnedClaim& claim, WorkResult* result) override {
         if (context_.store->open(*order_.digest, ContentKind::kManifest)) return {};
+        beginFill(claim);
         UpstreamRequest request =
             requestFor(target_, UpstreamMethod::kGet, order_.digest->text(), context_);
         request.accept = anyManifestAccept();
@@ -223,6 +235,7 @@ protected:
         if (headServes) return unsuccessful(*response, result);
         response = context_.client->send(request(UpstreamMethod::kGet));
         if (response->status() != 200) return unsuccessful(*response, result);
+        beginFill(claim);
         return takeManifest(*response, claim.result().lineage, result);
     }
 

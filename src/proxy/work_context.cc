@@ -2,16 +2,13 @@
 
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
-#include "ociproxy/shm/counters.h"
 
 namespace ociproxy {
 
 OwnedClaim::OwnedClaim(WorkContext* context, const ClaimKey& key, const Target& target)
     : context_(context),
       result_(context->claims->claim(key, context->self, target.requester)),
-      ended_(!owned()) {
-    if (result_.adoption) context->counters->add(Counter::kFillsTakenOver);
-}
+      ended_(!owned()) {}
 
 OwnedClaim::~OwnedClaim() {
     if (!ended_) fail(failureOf(FillFailure::kStore), context_->failureKeep);

@@ -97,4 +97,18 @@ std::optional<std::set<std::uint64_t>> ClaimTable::lineagesInUse() {
     return std::set<std::uint64_t>(found.data(), found.data() + count);
 }
 
+std::optional<ClaimTable::Census> ClaimTable::census() noexcept {
+    const std::int64_t nowNs = monotonicNs();
+    Guard guard(this);
+    if (!guard) return std::nullopt;
+    Census census;
+    census.slots = header_->slotCount;
+    for (std::uint32_t i = 0; i < header_->slotCount; ++i) {
+        ClaimState state = stateOf(slots_[i]);
+        if (isEnded(state) && !isRemembered(slots_[i], nowNs)) state = ClaimState::kFree;
+        ++census.inState[static_cast<std::size_t>(state)];
+    }
+    return census;
+}
+
 }  // namespace ociproxy

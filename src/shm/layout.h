@@ -25,13 +25,14 @@
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/shm/counters.h"
 #include "ociproxy/shm/token_board.h"
+#include "ociproxy/shm/upstream_stats.h"
 #include "ociproxy/shm/worker_table.h"
 #include "shm/robust_mutex.h"
 
 namespace ociproxy {
 
 constexpr std::uint32_t kLayoutMagic = 0x6f636970;  // "ocip"
-constexpr std::uint32_t kLayoutVersion = 1;
+constexpr std::uint32_t kLayoutVersion = 2;
 constexpr std::size_t kCacheLine = 64;
 constexpr std::uint32_t kBucketSlots = 16;
 
@@ -45,17 +46,39 @@ struct alignas(kCacheLine) WorkerSlot {
     std::atomic<std::uint64_t> epoch;  // 0: never raised
     std::atomic<std::int64_t> beatNs;
     std::atomic<std::uint32_t> doorbell;
+    std::atomic<std::uint64_t> acceptingEpoch;  // the incarnation that accepts; 0: none does
 };
 static_assert(sizeof(WorkerSlot) == 64 && std::is_standard_layout_v<WorkerSlot>);
 
-struct alignas(kCacheLine) PaddedCounter {
-    std::atomic<std::uint64_t> value;
+struct HistogramCells {
+    std::atomic<std::uint64_t> buckets[kHistogramBuckets];
+    std::atomic<std::uint64_t> sumMicros;
 };
-struct CounterBlock {
-    PaddedCounter counters[static_cast<std::size_t>(Counter::kCount)];
-    PaddedCounter gauges[static_cast<std::size_t>(Gauge::kCount)];
+
+// One worker's own lines, but for the master's zeroes; one more for master and janitor.
+struct alignas(kCacheLine) WorkerCells {
+    std::atomic<std::int64_t> gauges[static_cast<std::size_t>(WorkerGauge::kCount)];
+    std::atomic<std::uint64_t> counters[static_cast<std::size_t>(Counter::kCount)];
+    HistogramCells firstByte[static_cast<std::size_t>(RequestResult::kCount)];
+    HistogramCells duration[static_cast<std::size_t>(RequestResult::kCount)];
+    std::atomic<std::uint64_t> failures[kMaxFailureCauses];
 };
-static_assert(sizeof(PaddedCounter) == 64 && std::is_standard_layout_v<CounterBlock>);
+struct alignas(kCacheLine) CounterBlock {
+    WorkerCells cells[kMaxWorkers + 1];
+    std::atomic<std::uint64_t> gauges[static_cast<std::size_t>(Gauge::kCount)];
+};
+static_assert(std::is_standard_layout_v<CounterBlock>);
+
+// A name is written once, by whoever took the free row, and read once it is there.
+struct alignas(kCacheLine) UpstreamCells {
+    enum State : std::uint32_t { kFree, kNaming, kNamed };
+    std::atomic<std::uint32_t> state;
+    std::uint32_t nameLength;
+    char name[UpstreamStats::kMaxNameLength + 1];
+    std::atomic<std::uint64_t> requests[static_cast<std::size_t>(UpstreamOutcome::kCount)];
+    HistogramCells duration;
+};
+static_assert(std::is_standard_layout_v<UpstreamCells>);
 
 struct alignas(kCacheLine) ClaimHeader {
     std::uint32_t magic;

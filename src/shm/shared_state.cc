@@ -40,7 +40,8 @@ std::size_t regionSize(const SharedState::Options& options) {
     OCIPROXY_ASSERT(options.claimSlots >= kBucketSlots && options.claimSlots <= kMaxSlots);
     OCIPROXY_ASSERT(options.claimSlots % kBucketSlots == 0);
     OCIPROXY_ASSERT(options.tokenSlots >= 1 && options.tokenSlots <= kMaxSlots);
-    return sizeOf<CounterBlock>() + sizeOf<WorkerSlot>(kMaxWorkers) + sizeOf<ClaimHeader>() +
+    return sizeOf<CounterBlock>() + sizeOf<UpstreamCells>(UpstreamStats::kMaxNames + 1) +
+           sizeOf<WorkerSlot>(kMaxWorkers) + sizeOf<ClaimHeader>() +
            sizeOf<ClaimSlot>(options.claimSlots) + sizeOf<TokenHeader>() +
            sizeOf<TokenSlot>(options.tokenSlots);
 }
@@ -55,6 +56,7 @@ public:
         std::memset(mapping_.get_address(), 0, mapping_.get_size());  // touches every page
         next_ = static_cast<char*>(mapping_.get_address());
         counters = place<CounterBlock>(1);
+        upstreams = place<UpstreamCells>(UpstreamStats::kMaxNames + 1);
         workers = place<WorkerSlot>(kMaxWorkers);
         claimHeader = place<ClaimHeader>(1);
         claimSlots = place<ClaimSlot>(options.claimSlots);
@@ -66,6 +68,7 @@ public:
     }
 
     CounterBlock* counters = nullptr;
+    UpstreamCells* upstreams = nullptr;
     WorkerSlot* workers = nullptr;
     ClaimHeader* claimHeader = nullptr;
     ClaimSlot* claimSlots = nullptr;
@@ -95,8 +98,9 @@ private:
 
 SharedState::SharedState(const Options& options)
     : region_(std::make_unique<Region>(options)),
-      workers_(std::make_unique<WorkerTable>(region_->workers)),
-      counters_(std::make_unique<Counters>(region_->counters)) {
+      counters_(std::make_unique<Counters>(region_->counters)),
+      upstreams_(std::make_unique<UpstreamStats>(region_->upstreams)),
+      workers_(std::make_unique<WorkerTable>(region_->workers, counters_.get())) {
     claims_ = std::make_unique<ClaimTable>(region_->claimHeader, region_->claimSlots,
                                            workers_.get(), counters_.get());
     tokens_ =

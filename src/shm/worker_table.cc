@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ociproxy/base/error.h"
+#include "ociproxy/shm/counters.h"
 #include "shm/futex.h"
 #include "shm/layout.h"
 
@@ -27,6 +28,7 @@ WorkerId WorkerTable::raise(std::uint32_t index) noexcept {
     WorkerSlot& slot = at(slots_, index);
     // Before the epoch: the new incarnation is never seen with the beat of the old one.
     slot.beatNs.store(monotonicNs());
+    if (counters_) counters_->forgetGauges(index);
     return {index, slot.epoch.fetch_add(1) + 1};
 }
 
@@ -44,6 +46,20 @@ void WorkerTable::beat(const WorkerId& id) noexcept {
 
 std::int64_t WorkerTable::lastBeatNs(std::uint32_t index) const noexcept {
     return at(slots_, index).beatNs.load();
+}
+
+void WorkerTable::setAccepting(const WorkerId& id, bool accepting) noexcept {
+    if (isCurrent(id)) slots_[id.index].acceptingEpoch.store(accepting ? id.epoch : 0);
+}
+
+// An epoch rather than a flag: what a dead incarnation has said counts no more.
+std::uint32_t WorkerTable::acceptingCount() const noexcept {
+    std::uint32_t count = 0;
+    for (std::uint32_t index = 0; index < kMaxWorkers; ++index) {
+        const WorkerId id{index, slots_[index].acceptingEpoch.load()};
+        if (isResponsive(id)) ++count;
+    }
+    return count;
 }
 
 std::uint32_t WorkerTable::doorbell(std::uint32_t index) const noexcept {

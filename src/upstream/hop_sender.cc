@@ -5,6 +5,7 @@
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/shm/counters.h"
+#include "ociproxy/shm/upstream_stats.h"
 #include "upstream/idle_connections.h"
 
 namespace ociproxy {
@@ -16,6 +17,33 @@ constexpr int kMaxInterim = 10;
 const char* methodName(UpstreamMethod method) noexcept {
     return method == UpstreamMethod::kHead ? "HEAD" : "GET";
 }
+
+UpstreamOutcome outcomeOf(int status) noexcept {
+    if (status < 300) return UpstreamOutcome::k2xx;
+    if (status < 400) return UpstreamOutcome::k3xx;
+    return status < 500 ? UpstreamOutcome::k4xx : UpstreamOutcome::k5xx;
+}
+
+// Times one request until the head of its answer is there, or until it has failed.
+class Timing {
+public:
+    Timing(UpstreamStats* stats, const std::string& upstream) noexcept
+        : stats_(stats), upstream_(upstream) {}
+    ~Timing() {
+        if (!stats_) return;
+        stats_->observe(upstream_, outcome_, std::chrono::duration_cast<Micros>(now() - from_));
+    }
+    Timing(const Timing&) = delete;
+    Timing& operator=(const Timing&) = delete;
+
+    void answered(int status) noexcept { outcome_ = outcomeOf(status); }
+
+private:
+    UpstreamStats* stats_;
+    const std::string& upstream_;
+    const TimePoint from_ = now();
+    UpstreamOutcome outcome_ = UpstreamOutcome::kFailed;
+};
 
 std::string idleKey(const HopRequest& request) {
     return cat(request.upstream->id, ' ', request.url.origin.text());
@@ -74,11 +102,19 @@ ResponseHead HopSender::exchange(const HopRequest& request, HopConnection& conne
     }
     trace(request, cat("> ", methodName(request.method), ' ', redactUrl(request.url.text())),
           fields);
+    return askOn(connection, request, text + "\r\n");
+}
+
+ResponseHead HopSender::askOn(HopConnection& connection, const HopRequest& request,
+                              const std::string& head) {
     options_.counters->add(Counter::kUpstreamRequests);
     connection.setPatience(Patience::until(request.deadline));
+    Timing timing(options_.stats, request.upstream->name);
     try {
-        connection.writeAll(text + "\r\n");
-        return readFinalHead(request, connection);
+        connection.writeAll(head);
+        ResponseHead answer = readFinalHead(request, connection);
+        timing.answered(answer.status);
+        return answer;
     } catch (const UpstreamError& e) {
         throw UpstreamError(e.failure(), request.describe(e.what()));
     }

@@ -56,6 +56,8 @@ private:
     std::optional<ResponseHead> exchangeUnlessStale(const HopRequest& request,
                                                     HopConnection& connection);
     ResponseHead exchange(const HopRequest& request, HopConnection& connection);
+    ResponseHead askOn(HopConnection& connection, const HopRequest& request,
+                       const std::string& head);
     ResponseHead readFinalHead(const HopRequest& request, HopConnection& connection);
     HopAnswer answer(const HopRequest& request, std::unique_ptr<HopConnection> connection,
                      ResponseHead head);

@@ -63,8 +63,8 @@ struct SharedTables {
     SharedArray<ClaimSlot, ClaimSlots> claimSlots;
     SharedArray<TokenHeader> tokenHeader;
     SharedArray<TokenSlot, kTokenSlots> tokenSlots;
-    WorkerTable workers{workerSlots.get()};
     Counters counters{counterBlock.get()};
+    WorkerTable workers{workerSlots.get(), &counters};
     ClaimTable claims() {
         return ClaimTable(claimHeader.get(), claimSlots.get(), &workers, &counters);
     }

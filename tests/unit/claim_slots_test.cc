@@ -23,9 +23,32 @@ class ClaimSlotsTest : public ClaimFixture {
     CPPUNIT_TEST(watchedOrphansStayLonger);
     CPPUNIT_TEST(lineagesInUseAreThoseOfUnfinishedClaims);
     CPPUNIT_TEST(nonsenseInASlotCountsAsFree);
+    CPPUNIT_TEST(theCensusCountsWhatIsUsed);
     CPPUNIT_TEST_SUITE_END();
 
 public:
+    void theCensusCountsWhatIsUsed() {
+        const auto count = [this](ClaimState state) {
+            return claims_.census()->inState.at(static_cast<std::size_t>(state));
+        };
+        CPPUNIT_ASSERT_EQUAL(16u, claims_.census()->slots);
+        CPPUNIT_ASSERT_EQUAL(16u, count(ClaimState::kFree));
+        claims_.finish(claim("a", two_).handle);
+        claims_.fail(claim("b", two_).handle, failure(false), kKeep);
+        claims_.verified(claim("c", two_).handle, 1);
+        claimAndDie("d", 1);
+        claim("e", two_);
+        for (ClaimState state : {ClaimState::kCommitted, ClaimState::kFailed,
+                                 ClaimState::kVerified, ClaimState::kOrphaned,
+                                 ClaimState::kRunning}) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(claimStateName(state), 1u, count(state));
+        }
+        CPPUNIT_ASSERT_EQUAL(11u, count(ClaimState::kFree));
+        age("a", kKeep);
+        CPPUNIT_ASSERT_EQUAL(0u, count(ClaimState::kCommitted));
+        CPPUNIT_ASSERT_EQUAL(12u, count(ClaimState::kFree));
+    }
+
     void progressRingsSeldom() {
         const ClaimHandle handle = claim("a", one_).handle;
         claims_.find(key("a"), 2);

@@ -25,6 +25,7 @@ class WorkerTableTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(aFreshIncarnationIsResponsive);
     CPPUNIT_TEST(withoutBeatNobodyIsResponsive);
     CPPUNIT_TEST(aBeatOfThePastIsNotHeard);
+    CPPUNIT_TEST(onlyLivingWorkersAccept);
     CPPUNIT_TEST(waitSeesARingThatCameBefore);
     CPPUNIT_TEST(waitEndsAtItsTime);
     CPPUNIT_TEST(aRingWakesEveryWaitingThread);
@@ -84,6 +85,26 @@ public:
         tables_.workerSlots[2].beatNs = 7;
         table_.beat(old);
         CPPUNIT_ASSERT_EQUAL(std::int64_t{7}, table_.lastBeatNs(2));
+    }
+
+    void onlyLivingWorkersAccept() {
+        const WorkerId first = table_.raise(0);
+        const WorkerId second = table_.raise(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, table_.acceptingCount());
+        table_.setAccepting(first, true);
+        table_.setAccepting(second, true);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{2}, table_.acceptingCount());
+        table_.setAccepting(first, false);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{1}, table_.acceptingCount());
+        const WorkerId next = table_.raise(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, table_.acceptingCount());
+        table_.setAccepting(second, true);  // the dead say nothing
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, table_.acceptingCount());
+        table_.setAccepting(next, true);
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{1}, table_.acceptingCount());
+        const std::int64_t hung = std::chrono::nanoseconds(WorkerTable::kHungAfter).count();
+        tables_.workerSlots[1].beatNs = monotonicNs() - hung - 1;
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, table_.acceptingCount());
     }
 
     void waitSeesARingThatCameBefore() {

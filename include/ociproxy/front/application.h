@@ -1,8 +1,10 @@
 #ifndef OCIPROXY_FRONT_APPLICATION_H
 #define OCIPROXY_FRONT_APPLICATION_H
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "ociproxy/front/message.h"
@@ -19,13 +21,16 @@ public:
     virtual void reply(Reply reply) noexcept = 0;
 };
 
-// What became of a request, for the access log.
+// What became of a request, for the access log and the counters.
 struct Finished {
     const Request* request = nullptr;  // nullptr: the head was refused
     std::string_view peer;             // "192.0.2.1:5000", "unix:"
     int status = 0;
     std::uint64_t bodyBytes = 0;       // handed to the kernel
-    Millis duration{0};                // from the complete head to the last byte
+    // From the complete head (of a refused one: from its first byte) to the first byte
+    // of the reply, nullopt if none was sent, and to the last.
+    std::optional<std::chrono::microseconds> firstByte;
+    std::chrono::microseconds duration{0};
     bool complete = false;             // false: cut before the end of the body
     std::string_view cacheResult;
     int upstreamStatus = 0;

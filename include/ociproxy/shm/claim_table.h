@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_SHM_CLAIM_TABLE_H
 #define OCIPROXY_SHM_CLAIM_TABLE_H
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -154,6 +155,14 @@ public:
     // still go on with them: files of other lineages are nobody's. Empty optional: the
     // lock could not be had.
     std::optional<std::set<std::uint64_t>> lineagesInUse();
+
+    // How full the table is. Ends that are forgotten count as free. Empty optional: the
+    // lock could not be had.
+    struct Census {
+        std::uint32_t slots = 0;
+        std::array<std::uint32_t, 6> inState{};  // by ClaimState
+    };
+    std::optional<Census> census() noexcept;
 
 private:
     class Guard;

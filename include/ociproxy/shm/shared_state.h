@@ -7,6 +7,7 @@
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/shm/counters.h"
 #include "ociproxy/shm/token_board.h"
+#include "ociproxy/shm/upstream_stats.h"
 #include "ociproxy/shm/worker_table.h"
 
 namespace ociproxy {
@@ -36,14 +37,16 @@ public:
     ClaimTable& claims() noexcept { return *claims_; }
     TokenBoard& tokens() noexcept { return *tokens_; }
     Counters& counters() noexcept { return *counters_; }
+    UpstreamStats& upstreams() noexcept { return *upstreams_; }
 
 private:
     class Region;
     std::unique_ptr<Region> region_;
+    std::unique_ptr<Counters> counters_;
+    std::unique_ptr<UpstreamStats> upstreams_;
     std::unique_ptr<WorkerTable> workers_;
     std::unique_ptr<ClaimTable> claims_;
     std::unique_ptr<TokenBoard> tokens_;
-    std::unique_ptr<Counters> counters_;
 };
 
 }  // namespace ociproxy

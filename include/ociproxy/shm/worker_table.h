@@ -19,16 +19,19 @@ struct WorkerId {
     }
 };
 
+class Counters;
 struct WorkerSlot;  // src/shm: the shared layout
 
 // Who lives, and how to wake them. Lives in SharedState; all methods are lock-free
 // and may be called from any thread of any process.
 class WorkerTable {
 public:
-    explicit WorkerTable(WorkerSlot* slots) : slots_(slots) {}
+    // `counters`: whose gauges end with an incarnation; may be nullptr.
+    explicit WorkerTable(WorkerSlot* slots, Counters* counters = nullptr)
+        : slots_(slots), counters_(counters) {}
 
-    // Begins a new incarnation: whatever an earlier one of this index owns is
-    // dead from here on. Called by the master alone: before fork with the result
+    // Begins a new incarnation: whatever an earlier one of this index owns is dead
+    // from here on, and its gauges are zero. Called by the master alone: before fork with the result
     // handed to the child, and right after waitpid().
     WorkerId raise(std::uint32_t index) noexcept;
 
@@ -42,6 +45,11 @@ public:
     void beat(const WorkerId& id) noexcept;
     std::int64_t lastBeatNs(std::uint32_t index) const noexcept;
 
+    // Says whether this worker takes new connections; none does after raise().
+    void setAccepting(const WorkerId& id, bool accepting) noexcept;
+    // How many responsive workers take new connections.
+    std::uint32_t acceptingCount() const noexcept;
+
     // The doorbell: ring() makes every wait() that has not seen it return. Lost
     // for nobody: read doorbell() before looking at the state that may change.
     std::uint32_t doorbell(std::uint32_t index) const noexcept;
@@ -51,6 +59,7 @@ public:
 
 private:
     WorkerSlot* slots_;
+    Counters* counters_;
 };
 
 }  // namespace ociproxy

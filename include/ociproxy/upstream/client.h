@@ -21,6 +21,7 @@ namespace ociproxy {
 class Counters;
 class Log;
 class TokenBoard;
+class UpstreamStats;
 
 enum class UpstreamMethod : std::uint8_t { kGet, kHead };
 
@@ -89,6 +90,7 @@ public:
         Log* log = nullptr;
         TokenBoard* tokens = nullptr;
         Counters* counters = nullptr;
+        UpstreamStats* stats = nullptr;  // nullptr: none are kept
         Resolver* resolver = nullptr;
         std::string userAgent;   // "ociproxy/<version>"
         std::string instanceId;  // random, same in all workers: recognizes loops in Via
