@@ -12,6 +12,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
+constexpr std::size_t kLongestSocketPath = 107;  // what a sockaddr_un holds
 constexpr std::uint64_t kLongestWait = 24ull * 3600 * 1000;  // milliseconds
 
 [[noreturn]] void bad(const std::string& wanted) { throw std::invalid_argument(wanted); }
@@ -58,9 +59,7 @@ std::string withoutBrackets(const std::string& host) {
     return startsWith(host, "[") ? host.substr(1, host.size() - 2) : host;
 }
 
-}  // namespace
-
-void setListen(const ParamTarget& target, const std::string& value) {
+ListenAddress inetAddress(const std::string& value) {
     const std::size_t colon = value.rfind(':');
     if (colon == std::string::npos) bad("[ADDRESS]:PORT is expected, such as :8080");
     ListenAddress listen;
@@ -74,13 +73,40 @@ void setListen(const ParamTarget& target, const std::string& value) {
             bad("an IP address is expected before the port, IPv6 in brackets");
         }
     }
-    target.config->listen.push_back(std::move(listen));
+    return listen;
+}
+
+ListenAddress pathAddress(const std::string& value) {
+    ListenAddress listen;
+    listen.text = value;
+    listen.path = absolutePath(startsWith(value, "unix:") ? value.substr(5) : value);
+    if (listen.path.size() > kLongestSocketPath) {
+        bad(cat("the path of a socket has at most ", kLongestSocketPath, " bytes"));
+    }
+    return listen;
+}
+
+}  // namespace
+
+void setListen(const ParamTarget& target, const std::string& value) {
+    target.config->listen.push_back(inetAddress(value));
 }
 
 Lines printListen(const ParamTarget& target) {
     Lines lines;
     for (const ListenAddress& listen : target.config->listen) lines.push_back(listen.text);
     return lines;
+}
+
+void setAdminListen(const ParamTarget& target, const std::string& value) {
+    target.config->adminListen.clear();
+    if (value == "off") return;
+    const bool path = startsWith(value, "unix:") || startsWith(value, "/");
+    target.config->adminListen.push_back(path ? pathAddress(value) : inetAddress(value));
+}
+Lines printAdminListen(const ParamTarget& target) {
+    if (target.config->adminListen.empty()) return {"off"};
+    return {target.config->adminListen.front().text};
 }
 
 void setUser(const ParamTarget& target, const std::string& value) {

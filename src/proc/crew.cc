@@ -15,6 +15,7 @@
 #include "ociproxy/shm/shared_state.h"
 #include "proc/child_entry.h"
 #include "proc/instrumented.h"
+#include "proc/worker_count.h"
 
 namespace ociproxy {
 
@@ -82,6 +83,7 @@ void Crew::start(Child& child, TimePoint now) {
     pid_t pid = ::fork();
     if (pid < 0) return noteForkFailure(child, now, errno);
     if (pid == 0) becomeChild(child, std::move(writeEnd), master);
+    countStart(heritage(), child.role);
     ++child.life;
     child.pid = pid;
     child.startedAt = now;
@@ -120,6 +122,7 @@ bool Crew::bury(pid_t pid, const ChildEnd& end, TimePoint now) {
 
 void Crew::bury(Child& child, const ChildEnd& end, TimePoint now) {
     unsigned orphaned = disown(child);
+    countEnd(heritage(), child.role, end);
     hearFrom(child);
     noteFaults(child, end);
     child.policy.ended(now, end);
@@ -245,6 +248,7 @@ void Crew::retire() noexcept {
 void Crew::closeCopies() noexcept {
     for (Child& child : children_) child.boot.reset();
     if (heritage().listeners) heritage().listeners->close();
+    if (heritage().adminListeners) heritage().adminListeners->close();
 }
 
 bool Crew::hasJanitor() const noexcept {

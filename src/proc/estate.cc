@@ -17,8 +17,12 @@ std::string destination(const std::string& log, bool stderrGone) {
 
 }  // namespace
 
-Estate::Estate(const Heritage& common, Config config, Listeners listeners, bool stderrGone)
-    : config_(std::move(config)), listeners_(std::move(listeners)), heritage_(common) {
+Estate::Estate(const Heritage& common, Config config, Listeners listeners,
+               Listeners adminListeners, bool stderrGone)
+    : config_(std::move(config)),
+      listeners_(std::move(listeners)),
+      adminListeners_(std::move(adminListeners)),
+      heritage_(common) {
     config_.log = destination(config_.log, stderrGone);
     config_.accessLog = destination(config_.accessLog, stderrGone);
     LogFile::Options access;
@@ -30,6 +34,7 @@ Estate::Estate(const Heritage& common, Config config, Listeners listeners, bool 
     });
     heritage_.config = &config_;
     heritage_.listeners = &listeners_;
+    heritage_.adminListeners = adminListeners_.empty() ? nullptr : &adminListeners_;
     heritage_.log = log_.get();
     heritage_.accessLog = accessLog_.get();
 }
@@ -38,9 +43,11 @@ Generation Estate::generation(const std::string& verb) {
     Generation out;
     out.heritage = std::shared_ptr<const Heritage>(shared_from_this(), &heritage_);
     out.workers = config_.workerCount();
+    const std::string admin =
+        adminListeners_.empty() ? "" : cat(", admin pages on ", adminListeners_.text());
     out.greeting = cat("ociproxy " OCIPROXY_VERSION " ", verb, ": listening on ",
                        listeners_.text(), ", ", out.workers, " workers, cache ", config_.cacheDir,
-                       ", configuration ", configName(config_));
+                       ", configuration ", configName(config_), admin);
     out.drainLimit = config_.drainTimeout;
     return out;
 }

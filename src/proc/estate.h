@@ -21,12 +21,14 @@ public:
     // `common` brings the members of Heritage that outlive generations. `stderrGone`:
     // logs that would go there go to syslog. Throws FatalError (EX_CANTCREAT) when a log
     // cannot be opened.
-    Estate(const Heritage& common, Config config, Listeners listeners, bool stderrGone);
+    Estate(const Heritage& common, Config config, Listeners listeners, Listeners adminListeners,
+           bool stderrGone);
     Estate(const Estate&) = delete;
     Estate& operator=(const Estate&) = delete;
 
     const Config& config() const noexcept { return config_; }
     const Listeners& listeners() const noexcept { return listeners_; }
+    const Listeners& adminListeners() const noexcept { return adminListeners_; }
     Log& log() noexcept { return *log_; }
     // Holds this estate; `verb` begins the greeting ("ready", "reloaded").
     Generation generation(const std::string& verb);
@@ -34,6 +36,7 @@ public:
 private:
     Config config_;
     Listeners listeners_;
+    Listeners adminListeners_;
     std::unique_ptr<Log> log_;
     std::unique_ptr<LogFile> accessLog_;
     Heritage heritage_;

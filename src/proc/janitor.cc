@@ -17,6 +17,7 @@
 #include "ociproxy/proc/signals.h"
 #include "ociproxy/shm/shared_state.h"
 #include "ociproxy/store/store.h"
+#include "proc/module_options.h"
 
 namespace ociproxy {
 
@@ -24,6 +25,7 @@ namespace {
 
 // Times of files come from a clock that ticks as slowly as this.
 constexpr Millis kClockTick{10};
+constexpr Millis kServiceEnd{1'000};
 
 }  // namespace
 
@@ -31,6 +33,10 @@ Janitor::Janitor(const Options& options) noexcept : options_(options) {}
 
 TimePoint Janitor::work(TimePoint now) {
     try {
+        if (now >= checkAt_) {
+            checkAt_ = now + options_.checkEvery;
+            check();
+        }
         if (now >= reapAt_) {
             reapAt_ = now + options_.reapEvery;
             reap(now);
@@ -42,7 +48,21 @@ TimePoint Janitor::work(TimePoint now) {
     } catch (const std::exception& e) {
         options_.log->warning(failureText(e));
     }
-    return std::min(reapAt_, measureAt_);
+    return std::min({checkAt_, reapAt_, measureAt_});
+}
+
+// Said once, when it begins and when it is over.
+void Janitor::check() {
+    Counters& counters = options_.shared->counters();
+    try {
+        options_.store->checkWritable();
+        if (failing_) options_.log->info("the cache can be written to again");
+        failing_ = false;
+    } catch (const std::exception& e) {
+        if (!failing_) options_.log->error(cat("the cache cannot be written to: ", e.what()));
+        failing_ = true;
+    }
+    counters.set(Gauge::kStoreWritable, failing_ ? 0 : 1);
 }
 
 void Janitor::reap(TimePoint now) {
@@ -79,6 +99,14 @@ namespace {
     for (;;) std::this_thread::sleep_until(janitor.work(now()));
 }
 
+// Replies that have begun get a moment; who has not been accepted is the next one's.
+void endService(FrontServer& front) {
+    front.drain();
+    const TimePoint limit = now() + kServiceEnd;
+    while (!front.idle() && now() < limit) std::this_thread::sleep_for(kClockTick);
+    front.stop();
+}
+
 bool toldToLeave(const Heritage& heritage, const Seat& seat, const Signal& signal) {
     if (signal.number == SIGUSR1) heritage.reopenLogs();
     // Nothing it does needs to be finished.
@@ -97,11 +125,16 @@ int runJanitor(const Heritage& heritage, Seat& seat) {
     options.allEarlierGone = seat.life == 1;
     options.earlier = heritage.lockedAt;
     Janitor janitor(options);
+    StatusPages pages(statusOptions(heritage));
+    std::optional<FrontServer> front;
+    if (heritage.adminListeners) front.emplace(adminFrontOptions(heritage), &pages);
     std::thread worker([&janitor] { workForEver(janitor); });
+    if (front) front->start();
     seat.boot.ready();
     for (;;) {
         std::optional<Signal> signal = nextSignal(Millis{60'000});
         if (!signal || !toldToLeave(heritage, seat, *signal)) continue;
+        if (front) endService(*front);
         heritage.flushLogs();
         leaveProcess(EX_OK);
     }

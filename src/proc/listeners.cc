@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <optional>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <thread>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/conf/config.h"
 #include "ociproxy/proc/exit_status.h"
+#include "proc/socket_path.h"
 
 namespace ociproxy {
 
@@ -27,6 +29,7 @@ union SocketAddress {
     sockaddr any;
     sockaddr_in v4;
     sockaddr_in6 v6;
+    sockaddr_un local;
     sockaddr_storage storage;
 };
 
@@ -79,6 +82,7 @@ Fd listenOnAll(std::uint16_t port) {
 }
 
 Fd listenOnce(const ListenAddress& where) {
+    if (!where.path.empty()) return listenOnPath(where.path, kBacklog);
     if (!where.address) return listenOnAll(where.port);
     const auto& bytes = where.address->bytes();
     if (where.address->isV4()) return listenOn(v4Address(&bytes[12], where.port), true);
@@ -112,6 +116,9 @@ std::string boundText(int fd) {
     SocketAddress address{};
     socklen_t size = sizeof address;
     if (::getsockname(fd, &address.any, &size) != 0) throwErrno("getsockname");
+    if (address.local.sun_family == AF_UNIX && address.local.sun_path[0] != '\0') {
+        return cat("unix:", address.local.sun_path);
+    }
     std::optional<IpAddress> ip = IpAddress::fromSockaddr(&address.any);
     if (!ip) return "a socket that was passed";  // of another family than the internet's
     if (address.any.sa_family == AF_INET) return cat(ip->text(), ":", ntohs(address.v4.sin_port));
@@ -123,36 +130,39 @@ std::string boundText(int fd) {
 Listeners::Listeners(const std::vector<ListenAddress>& addresses, Millis patience) {
     TimePoint deadline = now() + patience;
     for (const ListenAddress& where : addresses) {
-        sockets_.push_back(Socket{where.text, listenPatiently(where, deadline)});
+        sockets_.push_back(listenOn(where, deadline));
     }
 }
 
 Listeners::Listeners(const std::vector<ListenAddress>& addresses, const Listeners& earlier)
     : inherited_(earlier.inherited_) {
     if (inherited_) {
-        for (const Socket& socket : earlier.sockets_) {
-            sockets_.push_back(Socket{socket.words, duplicate(socket.fd)});
-        }
+        for (const Socket& socket : earlier.sockets_) sockets_.push_back(share(socket));
         return;
     }
     for (const ListenAddress& where : addresses) {
         const Socket* old = earlier.find(where.text, count(where.text));
-        sockets_.push_back(Socket{where.text, old ? duplicate(old->fd)
-                                                  : listenPatiently(where, TimePoint::min())});
+        sockets_.push_back(old ? share(*old) : listenOn(where, TimePoint::min()));
     }
 }
 
 Listeners::Listeners(std::vector<Fd> inherited) : inherited_(true) {
     for (Fd& fd : inherited) {
         requireListening(fd.get());
-        sockets_.push_back(Socket{std::string(), std::move(fd)});
+        sockets_.push_back(Socket{std::string(), std::move(fd), nullptr});
     }
 }
 
-Fd Listeners::duplicate(const Fd& fd) {
-    Fd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+Listeners::Socket Listeners::listenOn(const ListenAddress& where, TimePoint deadline) {
+    Socket socket{where.text, listenPatiently(where, deadline), nullptr};
+    if (!where.path.empty()) socket.path = std::make_shared<SocketPath>(where.path);
+    return socket;
+}
+
+Listeners::Socket Listeners::share(const Socket& socket) {
+    Fd copy(::fcntl(socket.fd.get(), F_DUPFD_CLOEXEC, 0));
     if (!copy) throwErrno("share a listening socket");
-    return copy;
+    return Socket{socket.words, std::move(copy), socket.path};
 }
 
 std::size_t Listeners::count(const std::string& words) const noexcept {

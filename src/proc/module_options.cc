@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint64_t kOwnDescriptors = 256;
 constexpr std::uint64_t kMaxConnections = 10'000;
 constexpr std::uint64_t kMinConnections = 64;
+constexpr std::size_t kAdminConnections = 64;
 
 Publicness publicnessFrom(PublicSetting setting) noexcept {
     switch (setting) {
@@ -77,6 +78,7 @@ UpstreamClient::Options clientOptions(const Heritage& heritage) {
     out.log = heritage.log;
     out.tokens = &heritage.shared->tokens();
     out.counters = &heritage.shared->counters();
+    out.stats = &heritage.shared->upstreams();
     out.userAgent = "ociproxy/" OCIPROXY_VERSION;
     out.instanceId = heritage.instanceId;
     return out;
@@ -100,6 +102,24 @@ FrontServer::Options frontOptions(const Heritage& heritage) {
     out.maxConnections = connectionLimit(descriptorLimit());
     out.log = heritage.log;
     out.counters = &heritage.shared->counters();
+    return out;
+}
+
+FrontServer::Options adminFrontOptions(const Heritage& heritage) {
+    FrontServer::Options out;
+    out.listeners = heritage.adminListeners->descriptors();
+    out.handlers = 2;
+    out.senders = 2;
+    out.maxConnections = kAdminConnections;
+    out.maxQueued = kAdminConnections;
+    out.log = heritage.log;
+    return out;
+}
+
+StatusPages::Options statusOptions(const Heritage& heritage) {
+    StatusPages::Options out;
+    out.shared = heritage.shared;
+    out.version = OCIPROXY_VERSION;
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include "ociproxy/front/server.h"
 #include "ociproxy/proc/heritage.h"
 #include "ociproxy/proxy/proxy.h"
+#include "ociproxy/proxy/status_pages.h"
 #include "ociproxy/store/store.h"
 #include "ociproxy/upstream/client.h"
 #include "ociproxy/upstream/settings.h"
@@ -23,6 +24,10 @@ Store::Options storeOptions(const Heritage& heritage);
 UpstreamClient::Options clientOptions(const Heritage& heritage);
 Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self);
 FrontServer::Options frontOptions(const Heritage& heritage);
+// Of the pages for operators: few clients, and nothing of theirs is counted.
+// REQUIRES: heritage.adminListeners.
+FrontServer::Options adminFrontOptions(const Heritage& heritage);
+StatusPages::Options statusOptions(const Heritage& heritage);
 
 // How many clients a process with this many descriptors can serve: each may need
 // one for itself and one for what it is sent, and the rest of the process some.

@@ -116,6 +116,7 @@ void Service::openEstate(const Config& config) {
     // Listeners before anything is made on disk: the likeliest failure leaves no trace.
     Listeners listeners = inherited_.empty() ? Listeners(config.listen, kPatience)
                                              : Listeners(std::move(inherited_));
+    Listeners adminListeners(config.adminListen, kPatience);
     const std::string pidFile = pidFileOf(config);
     if (!pidFile.empty()) pidFile_.emplace(pidFile, kPatience);
     // What follows opens files in directories that are not root's.
@@ -127,7 +128,8 @@ void Service::openEstate(const Config& config) {
     lockedAt_ = now();
     // Before the first fork, or nobody shares it.
     shared_ = std::make_unique<SharedState>(SharedState::Options{});
-    estate_ = std::make_shared<Estate>(common(), config, std::move(listeners), line_.daemon);
+    estate_ = std::make_shared<Estate>(common(), config, std::move(listeners),
+                                       std::move(adminListeners), line_.daemon);
     logIdentity(estate_->log(), identity);
     logConfinement(estate_->log());
 }
@@ -156,8 +158,9 @@ Generation Service::renew() {
     const std::vector<std::string> fixed = keepFixedParams(estate_->config(), &config);
     requireOwnLogs(config);
     Listeners listeners(config.listen, estate_->listeners());
+    Listeners adminListeners(config.adminListen, estate_->adminListeners());
     auto fresh = std::make_shared<Estate>(common(), std::move(config), std::move(listeners),
-                                          line_.daemon);
+                                          std::move(adminListeners), line_.daemon);
     for (const std::string& line : fixed) fresh->log().warning(line);
     next_ = fresh;
     return fresh->generation("reloaded");

@@ -5,6 +5,7 @@
 
 #include "ociproxy/proc/exit_status.h"
 #include "ociproxy/proc/heritage.h"
+#include "ociproxy/proc/listeners.h"
 #include "ociproxy/proc/signals.h"
 #include "ociproxy/shm/shared_state.h"
 #include "proc/child_entry.h"
@@ -26,15 +27,24 @@ public:
           directory_(directoryFrom(*heritage.config)),
           client_(complete(clientOptions(heritage))),
           proxy_(complete(proxyOptions(heritage, self))),
-          front_(frontOptions(heritage), &proxy_) {}
+          front_(frontOptions(heritage), &proxy_),
+          workers_(heritage.shared->workers()),
+          self_(self) {}
 
     // What answers before what asks.
     void start() {
         proxy_.start();
         front_.start();
+        workers_.setAccepting(self_, true);
     }
-    void retire() { front_.retire(); }
-    void drain() { front_.drain(); }
+    void drain() {
+        workers_.setAccepting(self_, false);
+        front_.drain();
+    }
+    void retire() {
+        workers_.setAccepting(self_, false);
+        front_.retire();
+    }
     // Cuts who is still there; their requests are logged as what they are.
     void stopServing() { front_.stop(); }
     bool idle() const noexcept { return front_.idle(); }
@@ -58,6 +68,8 @@ private:
     UpstreamClient client_;
     Proxy proxy_;
     FrontServer front_;
+    WorkerTable& workers_;
+    const WorkerId self_;
 };
 
 // One worker's obedience to signals, until it may leave.
@@ -122,7 +134,9 @@ private:
 }  // namespace
 
 int runWorker(const Heritage& heritage, Seat& seat) {
-    // The first: a boot that hangs on a stopped disk is not a dead worker's.
+    if (heritage.adminListeners) heritage.adminListeners->close();
+    heritage.shared->counters().workAs(seat.id.index);
+    // The first of all threads: a boot that hangs on a stopped disk is not a dead worker's.
     Heartbeat beat(&heritage.shared->workers(), seat.id);
     Modules modules(heritage, seat.id);
     modules.start();

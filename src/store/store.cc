@@ -11,6 +11,7 @@
 #include "store/links.h"
 #include "store/tree.h"
 #include "store/usage.h"
+#include "store/write_check.h"
 #include "store/writer.h"
 
 namespace ociproxy {
@@ -93,6 +94,10 @@ void Store::dropTag(const RepositoryKey& where, const std::string& tag) noexcept
 
 Store::Usage Store::measure() {
     return measureContent(impl_->tree);
+}
+
+void Store::checkWritable() {
+    checkTreeWritable(impl_->tree);
 }
 
 unsigned Store::reapTemporary(const std::set<std::uint64_t>& inUse, Millis idle) {

@@ -34,6 +34,7 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(everyKeyIsRead);
     CPPUNIT_TEST(commentsAndWhiteSpace);
     CPPUNIT_TEST(listenAddresses);
+    CPPUNIT_TEST(adminAddress);
     CPPUNIT_TEST(allowListMayBeEmpty);
     CPPUNIT_TEST(urls);
     CPPUNIT_TEST(namesAreCanonical);
@@ -59,6 +60,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{8080}, config.listen[0].port);
         CPPUNIT_ASSERT(!config.listen[0].address);
         CPPUNIT_ASSERT_EQUAL(std::string("/tmp/cache/oci"), config.cacheDir);
+        CPPUNIT_ASSERT(config.adminListen.empty());
         CPPUNIT_ASSERT(!config.workers);
         CPPUNIT_ASSERT_EQUAL(Millis::rep{2000}, config.followAfter->count());
         CPPUNIT_ASSERT(config.unverifiedRanges);
@@ -112,6 +114,27 @@ public:
                                 "[127.0.0.1]:80", "127.1:80"}) {
             expectError(cat("listen = ", bad, "\n"), "f:1: listen = ");
         }
+    }
+
+    void adminAddress() {
+        const std::string longest = "/" + std::string(106, 'a');
+        CPPUNIT_ASSERT(parseConfig("admin_listen = off\n", "f").adminListen.empty());
+        const ListenAddress inet = parseConfig("admin_listen = [::1]:9\n", "f").adminListen.at(0);
+        CPPUNIT_ASSERT(inet.address->text() == "::1" && inet.port == 9 && inet.path.empty());
+        for (const std::string& path : {std::string("/run/a b.sock"), longest}) {
+            for (const char* scheme : {"unix:", ""}) {
+                const Config config = parseConfig(cat("admin_listen = ", scheme, path, "\n"), "f");
+                CPPUNIT_ASSERT_EQUAL(path, config.adminListen.at(0).path);
+                CPPUNIT_ASSERT_EQUAL(cat(scheme, path), config.adminListen.at(0).text);
+                CPPUNIT_ASSERT_EQUAL(dumpConfig(config),
+                                     dumpConfig(parseConfig(dumpConfig(config), "f")));
+            }
+        }
+        for (const std::string& bad : {std::string("unix:run/a"), std::string("9180"),
+                                       std::string("host:1"), longest + "a", std::string("Off")}) {
+            expectError(cat("admin_listen = ", bad, "\n"), "f:1: admin_listen = ");
+        }
+        expectError("admin_listen = :1\nadmin_listen = :2\n", "f:2: admin_listen is set already");
     }
 
     void allowListMayBeEmpty() {

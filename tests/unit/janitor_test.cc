@@ -1,6 +1,7 @@
 #include "ociproxy/proc/janitor.h"
 
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include "ociproxy/base/digest.h"
+#include "ociproxy/base/error.h"
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/shm/shared_state.h"
@@ -32,6 +34,7 @@ class JanitorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(whatIsClaimedIsSpared);
     CPPUNIT_TEST(measuresIntoTheGauges);
     CPPUNIT_TEST(aFailureIsTriedAgainInItsTurn);
+    CPPUNIT_TEST(looksWhetherTheCacheCanBeWritten);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -44,6 +47,7 @@ public:
         options_.store = store_.get();
         options_.shared = &shared_;
         options_.log = &log_;
+        options_.checkEvery = Millis{60'000};
     }
 
     void tearDown() override {
@@ -126,6 +130,24 @@ public:
         age(7, 61);
         janitor.work(at + Millis{60'000});
         CPPUNIT_ASSERT(!isThere(7));
+    }
+
+    void looksWhetherTheCacheCanBeWritten() {
+        Janitor janitor(options_);
+        TimePoint at = now();
+        janitor.work(at);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shared_.counters().get(Gauge::kStoreWritable));
+        CPPUNIT_ASSERT(std::filesystem::is_empty(dir_ + "/cache/tmp"));
+        std::filesystem::rename(dir_ + "/cache/tmp", dir_ + "/tmp");
+        Fd(::open((dir_ + "/cache/tmp").c_str(), O_CREAT | O_WRONLY, 0600));
+        CPPUNIT_ASSERT_THROW(store_->checkWritable(), SysError);
+        janitor.work(at + Millis{59'000});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shared_.counters().get(Gauge::kStoreWritable));
+        janitor.work(at + Millis{60'000});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, shared_.counters().get(Gauge::kStoreWritable));
+        std::filesystem::remove(dir_ + "/cache/tmp");
+        janitor.work(at + Millis{120'000});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shared_.counters().get(Gauge::kStoreWritable));
     }
 
 private:

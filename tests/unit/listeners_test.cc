@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
+#include <ctime>
 #include <fcntl.h>
 #include <fstream>
 #include <linux/filter.h>
@@ -13,7 +15,9 @@
 #include <string>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -91,6 +95,54 @@ bool sleeps(pid_t thread) {
     return thread != 0 && callOf(thread) == std::to_string(SYS_clock_nanosleep);
 }
 
+// A name in a directory of its own.
+class TemporaryPath {
+public:
+    TemporaryPath() { CPPUNIT_ASSERT(::mkdtemp(directory_) != nullptr); }
+    ~TemporaryPath() {
+        ::unlink(text().c_str());
+        ::rmdir(directory_);
+    }
+    TemporaryPath(const TemporaryPath&) = delete;
+    TemporaryPath& operator=(const TemporaryPath&) = delete;
+
+    std::string text() const { return cat(directory_, "/socket"); }
+    // Of what is there; 0: nothing.
+    mode_t mode() const {
+        struct stat status {};
+        return ::lstat(text().c_str(), &status) == 0 ? status.st_mode : 0;
+    }
+
+private:
+    char directory_[32] = "/tmp/ociproxy-listen-XXXXXX";
+};
+
+ListenAddress onPath(const TemporaryPath& path) {
+    ListenAddress out;
+    out.text = out.path = path.text();
+    return out;
+}
+
+sockaddr_un addressOf(const TemporaryPath& path) {
+    sockaddr_un out{};
+    out.sun_family = AF_UNIX;
+    path.text().copy(out.sun_path, sizeof out.sun_path - 1);
+    return out;
+}
+
+bool connectsPath(const TemporaryPath& path) {
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un to = addressOf(path);
+    return ::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+}
+
+void leaveSocket(const TemporaryPath& path) {
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un at = addressOf(path);
+    CPPUNIT_ASSERT_EQUAL(0, ::bind(fd.get(), reinterpret_cast<sockaddr*>(&at), sizeof at));
+    CPPUNIT_ASSERT_EQUAL(0, ::listen(fd.get(), 1));
+}
+
 // From here on this process lives on a kernel without IPv6.
 bool loseIpv6() {
     constexpr std::uint32_t kCall = offsetof(seccomp_data, nr);
@@ -127,6 +179,12 @@ class ListenersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(aNewAddressIsBoundAndAnOldOneLetGo);
     CPPUNIT_TEST(inheritedSocketsServeEveryConfiguration);
     CPPUNIT_TEST(aPassedDescriptorMustListen);
+    CPPUNIT_TEST(aPathIsAUnixSocketForTheGroup);
+    CPPUNIT_TEST(aLeftOverSocketIsReplaced);
+    CPPUNIT_TEST(aSocketThatAnswersIsNot);
+    CPPUNIT_TEST(whatIsNoSocketStays);
+    CPPUNIT_TEST(onlyItsMakerRemovesThePath);
+    CPPUNIT_TEST(aSharedPathGoesWithTheLast);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -281,7 +339,88 @@ public:
         CPPUNIT_ASSERT(!connectsV4(port));
     }
 
+    void aPathIsAUnixSocketForTheGroup() {
+        TemporaryPath path;
+        {
+            Listeners listeners({onPath(path)}, Millis{0});
+            CPPUNIT_ASSERT_EQUAL(cat("unix:", path.text()), listeners.text());
+            CPPUNIT_ASSERT_EQUAL(mode_t{S_IFSOCK | 0660}, path.mode());
+            CPPUNIT_ASSERT(connectsPath(path));
+        }
+        CPPUNIT_ASSERT_EQUAL(mode_t{0}, path.mode());
+    }
+
+    void aLeftOverSocketIsReplaced() {
+        TemporaryPath path;
+        leaveSocket(path);
+        CPPUNIT_ASSERT(!connectsPath(path));
+        Listeners listeners({onPath(path)}, Millis{0});
+        CPPUNIT_ASSERT(connectsPath(path));
+    }
+
+    void aSocketThatAnswersIsNot() {
+        TemporaryPath path;
+        Listeners first({onPath(path)}, Millis{0});
+        try {
+            Listeners second({onPath(path)}, Millis{60});
+            CPPUNIT_FAIL("bound twice");
+        } catch (const FatalError& e) {
+            CPPUNIT_ASSERT_EQUAL(EX_UNAVAILABLE, e.status());
+            std::string what = e.what();
+            CPPUNIT_ASSERT_MESSAGE(what, what.find(path.text()) != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(what, what.find("in use") != std::string::npos);
+        }
+        CPPUNIT_ASSERT(connectsPath(path));
+    }
+
+    void whatIsNoSocketStays() {
+        TemporaryPath path;
+        Fd(::open(path.text().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        CPPUNIT_ASSERT_THROW(Listeners({onPath(path)}, Millis{60'000}), FatalError);
+        CPPUNIT_ASSERT_EQUAL(mode_t{S_IFREG | 0600}, path.mode());
+    }
+
+    void onlyItsMakerRemovesThePath() {
+        TemporaryPath path;
+        std::optional<Listeners> listeners(std::in_place, std::vector{onPath(path)}, Millis{0});
+        pid_t pid = ::fork();
+        CPPUNIT_ASSERT(pid >= 0);
+        if (pid == 0) {
+            listeners.reset();
+            ::_exit(0);
+        }
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(pid, ::waitpid(pid, &status, 0));
+        CPPUNIT_ASSERT(connectsPath(path));
+        // Another's by now.
+        ::unlink(path.text().c_str());
+        awaitTick();
+        Listeners next({onPath(path)}, Millis{0});
+        listeners.reset();
+        CPPUNIT_ASSERT(connectsPath(path));
+    }
+
+    void aSharedPathGoesWithTheLast() {
+        TemporaryPath path;
+        std::optional<Listeners> first(std::in_place, std::vector{onPath(path)}, Millis{0});
+        std::optional<Listeners> second(std::in_place, std::vector{onPath(path)}, *first);
+        first.reset();
+        CPPUNIT_ASSERT(connectsPath(path));
+        second.reset();
+        CPPUNIT_ASSERT_EQUAL(mode_t{0}, path.mode());
+    }
+
 private:
+    // Files made before and after differ in their times.
+    static void awaitTick() {
+        timespec from{};
+        timespec to{};
+        ::clock_gettime(CLOCK_REALTIME_COARSE, &from);
+        do {
+            ::clock_gettime(CLOCK_REALTIME_COARSE, &to);
+        } while (from.tv_sec == to.tv_sec && from.tv_nsec == to.tv_nsec);
+    }
+
     static int listensWithoutIpv6() {
         if (!loseIpv6()) return 2;
         try {

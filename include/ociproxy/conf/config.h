@@ -23,10 +23,11 @@ public:
     using Error::Error;
 };
 
-// One address to listen on. `host` empty: all addresses, IPv6 and IPv4 on one
-// socket (IPv4 alone where there is no IPv6).
+// One address to listen on: the unix socket `path`, or without one `address`; without
+// that all addresses, IPv6 and IPv4 on one socket (IPv4 alone where there is no IPv6).
 struct ListenAddress {
     std::string text;  // as written
+    std::string path;  // absolute
     std::optional<IpAddress> address;
     std::uint16_t port = 0;  // 0: chosen by the kernel
 };
@@ -55,6 +56,7 @@ struct UpstreamConfig {
 struct Config {
     std::string file;  // empty: built-in defaults
     std::vector<ListenAddress> listen;
+    std::vector<ListenAddress> adminListen;  // one, or none: off
     std::string user;   // empty: auto
     std::string group;  // empty: auto
     std::string cacheDir;

@@ -32,6 +32,7 @@ class StartReport;
 struct Heritage {
     const Config* config = nullptr;
     Listeners* listeners = nullptr;
+    Listeners* adminListeners = nullptr;  // the janitor's alone; nullptr: off
     // The master's alone, as far as there: a child closes its copies.
     Fd* cacheLock = nullptr;
     PidFile* pidFile = nullptr;

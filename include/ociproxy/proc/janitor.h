@@ -12,8 +12,8 @@ struct Heritage;
 struct Seat;
 
 // What is done to the store beside serving: reaps temporary files that no claim
-// names, and measures the disk into the gauges. What fails is logged and tried
-// again in its turn. Not synchronized: one thread.
+// names, measures the disk into the gauges and looks whether it can be written to. What
+// fails is logged and tried again in its turn. Not synchronized: one thread.
 class Janitor {
 public:
     struct Options {
@@ -24,6 +24,7 @@ public:
         // before this belongs to processes that are gone, and need not age.
         bool allEarlierGone = false;
         TimePoint earlier{};
+        Millis checkEvery{2'000};
         Millis measureEvery{60'000};
         Millis reapEvery{10'000};
         Millis reapIdle{60'000};
@@ -35,17 +36,22 @@ public:
     TimePoint work(TimePoint now);
 
 private:
+    void check();
     void reap(TimePoint now);
     void measure();
     Millis reapAge(TimePoint now) noexcept;
 
     Options options_;
+    bool failing_ = false;
+    TimePoint checkAt_ = TimePoint::min();
     TimePoint reapAt_ = TimePoint::min();
     TimePoint measureAt_ = TimePoint::min();
 };
 
 // The body of the janitor process (Master::Body): works on a thread of its own, so
-// that the main thread can obey signals while the disk is slow.
+// that the main thread can obey signals while the disk is slow. Serves the pages for
+// operators (StatusPages) if there are listeners for them: here, because no client can
+// keep this process busy.
 int runJanitor(const Heritage& heritage, Seat& seat);
 
 }  // namespace ociproxy

@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_PROC_LISTENERS_H
 #define OCIPROXY_PROC_LISTENERS_H
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,16 @@
 namespace ociproxy {
 
 struct ListenAddress;
+class SocketPath;  // src/proc
 
-// The listening sockets: made once by the master, shared by all workers, so that
-// connections wait in one queue per address and outlive a worker. Close-on-exec,
+// The listening sockets: made once by the master, shared by all who serve on them, so
+// that connections wait in one queue per address and outlive a worker. Close-on-exec,
 // SO_REUSEADDR, never SO_REUSEPORT: a second proxy on the same port must fail.
 //
 // "All addresses" is one IPv6 socket that takes IPv4 too; without IPv6 an IPv4 one.
+// A unix socket (mode 0660) takes the place of one on which nobody answers; its path is
+// removed with the last object that shares it, by the process that made it.
+//
 // Owns the sockets. Not synchronized.
 class Listeners {
 public:
@@ -31,7 +36,8 @@ public:
     explicit Listeners(std::vector<Fd> inherited);
 
     std::vector<int> descriptors() const;  // borrowed
-    // Really bound: "127.0.0.1:41234, [::]:8080".
+    bool empty() const noexcept { return sockets_.empty(); }
+    // Really bound: "127.0.0.1:41234, [::]:8080, unix:/run/x".
     std::string text() const;
     // For a process that does not serve: closes its copies.
     void close() noexcept { sockets_.clear(); }
@@ -40,8 +46,10 @@ private:
     struct Socket {
         std::string words;  // as in the configuration
         Fd fd;
+        std::shared_ptr<SocketPath> path;  // of a unix socket of ours
     };
-    static Fd duplicate(const Fd& fd);
+    static Socket listenOn(const ListenAddress& where, TimePoint deadline);
+    static Socket share(const Socket& socket);
     std::size_t count(const std::string& words) const noexcept;
     // The one with these words that comes after `skip` others; nullptr: none.
     const Socket* find(const std::string& words, std::size_t skip) const noexcept;

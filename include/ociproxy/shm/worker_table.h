@@ -31,8 +31,8 @@ public:
         : slots_(slots), counters_(counters) {}
 
     // Begins a new incarnation: whatever an earlier one of this index owns is dead
-    // from here on, and its gauges are zero. Called by the master alone: before fork with the result
-    // handed to the child, and right after waitpid().
+    // from here on, and its gauges are zero. Called by the master alone: before fork with
+    // the result handed to the child, and right after waitpid().
     WorkerId raise(std::uint32_t index) noexcept;
 
     // Whether `id` is the latest incarnation of its index.

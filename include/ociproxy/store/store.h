@@ -142,6 +142,8 @@ public:
         std::uint64_t files = 0;
     };
     Usage measure();
+    // Tries whether a download could be written now. Throws SysError saying why not.
+    void checkWritable();
     // Unlinks temporary files whose lineage is not in `inUse` and that were not
     // written to for `idle`; also left-overs of atomic writes. Returns how many.
     unsigned reapTemporary(const std::set<std::uint64_t>& inUse, Millis idle);
