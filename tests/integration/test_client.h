@@ -42,6 +42,8 @@ class TestClient {
 public:
     // Connects to 127.0.0.1:port; throws SysError when that is refused.
     explicit TestClient(std::uint16_t port);
+    // On a connection that is there already.
+    explicit TestClient(Wire wire) : wire_(std::move(wire)), port_(0) {}
 
     // Large bodies: only their size and digest are kept.
     void forgetBodies() { keepBodies_ = false; }
