@@ -20,6 +20,8 @@ build_packages="g++ make libpoco-dev libssl-dev libboost-dev ca-certificates"
 test_packages="libcppunit-dev shellcheck universal-ctags
     docker-registry skopeo podman crun netavark uidmap
     curl openssl procps jq python3 iproute2 strace"
+# For its promtool.
+test_packages="$test_packages prometheus"
 # Debian's would drive out another vendor's containerd and what depends on that.
 command -v containerd >/dev/null || test_packages="$test_packages containerd"
 
@@ -95,6 +97,11 @@ run apt-get update -q
 run apt-get install -q -y --no-install-recommends $missing
 case "$missing " in
 *" docker-registry "*) run update-rc.d docker-registry disable ;;
+esac
+case "$missing " in
+*" prometheus "*)
+    run update-rc.d prometheus disable
+    run env DPKG_MAINTSCRIPT_PACKAGE=prometheus deb-systemd-helper disable prometheus.service ;;
 esac
 case "$missing " in
 *" containerd "*)

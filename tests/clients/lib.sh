@@ -13,6 +13,7 @@ link_pid=
 registry_mark=0        # lines of its access log that are not counted
 proxy_port=
 proxy_pid=
+proxy_settings=        # further lines of its configuration
 settled=0
 
 fail() {
@@ -347,6 +348,7 @@ cache_dir = $work/cache
 workers = 4
 access_log = $work/access.log
 $(user_line)
+$proxy_settings
 
 [upstream demo.test]
 url = http://127.0.0.1:${link_port:-$registry_port}
