@@ -15,6 +15,7 @@
 #include "ociproxy/proc/heritage.h"
 #include "ociproxy/proc/privileges.h"
 #include "ociproxy/proc/process_title.h"
+#include "ociproxy/shm/shared_state.h"
 #include "proc/confinement.h"
 
 namespace ociproxy {
@@ -28,6 +29,12 @@ void dieWithMaster(pid_t master) noexcept {
     if (::getppid() != master) ::_exit(EX_OSERR);
 }
 
+// Before any thread: from then on others may count.
+void countAsOneself(const Heritage& heritage, const Seat& seat) {
+    if (seat.role == ChildRole::kWorker) heritage.shared->counters().workAs(seat.id.index);
+    heritage.countLostRecords();
+}
+
 void takeName(const Heritage& heritage, const Seat& seat) {
     heritage.log->setRole(seat.name());
     showTitle(heritage, seat, "");
@@ -37,6 +44,7 @@ int runBody(const Heritage& heritage, Seat& seat, const Master::Body& body,
             std::optional<LogWriter>* logWriter) noexcept {
     try {
         takeName(heritage, seat);
+        countAsOneself(heritage, seat);
         if (heritage.confined) confineChild(*heritage.config, *heritage.log);
         logWriter->emplace(std::initializer_list<LogFile*>{&heritage.log->file(),
                                                            heritage.accessLog});

@@ -37,6 +37,7 @@ Estate::Estate(const Heritage& common, Config config, Listeners listeners,
     heritage_.adminListeners = adminListeners_.empty() ? nullptr : &adminListeners_;
     heritage_.log = log_.get();
     heritage_.accessLog = accessLog_.get();
+    heritage_.countLostRecords();
 }
 
 Generation Estate::generation(const std::string& verb) {

@@ -8,6 +8,7 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/proc/daemon.h"
 #include "ociproxy/proc/pid_file.h"
+#include "ociproxy/shm/shared_state.h"
 
 namespace ociproxy {
 
@@ -34,6 +35,12 @@ void Heritage::flushLogs() const {
     const TimePoint deadline = now() + kFlushTime;
     log->file().flush(deadline);
     accessLog->flush(deadline);
+}
+
+void Heritage::countLostRecords() const noexcept {
+    std::atomic<std::uint64_t>* cell = shared->counters().cell(Counter::kLogDropped);
+    log->file().setDropCounter(cell);
+    accessLog->setDropCounter(cell);
 }
 
 void BootReport::ready() noexcept {

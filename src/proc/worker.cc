@@ -135,7 +135,6 @@ private:
 
 int runWorker(const Heritage& heritage, Seat& seat) {
     if (heritage.adminListeners) heritage.adminListeners->close();
-    heritage.shared->counters().workAs(seat.id.index);
     // The first of all threads: a boot that hangs on a stopped disk is not a dead worker's.
     Heartbeat beat(&heritage.shared->workers(), seat.id);
     Modules modules(heritage, seat.id);

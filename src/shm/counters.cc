@@ -52,6 +52,10 @@ void Counters::add(Counter counter, std::uint64_t amount) noexcept {
     bump(&own().counters[placeOf(counter)], amount);
 }
 
+std::atomic<std::uint64_t>* Counters::cell(Counter counter) const noexcept {
+    return &own().counters[placeOf(counter)];
+}
+
 std::uint64_t Counters::get(Counter counter) const noexcept {
     const std::size_t place = placeOf(counter);
     return sumOf<std::uint64_t>(

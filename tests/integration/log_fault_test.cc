@@ -83,6 +83,7 @@ class LogFaultTest : public IntegrationTest {
     OCIPROXY_INTEGRATION_TEST(aMissingSyslogHoldsUpNothing);
     OCIPROXY_INTEGRATION_TEST(aLogThatCannotBeOpenedEndsTheStart);
     OCIPROXY_INTEGRATION_TEST(everyJsonLineIsAnObject);
+    OCIPROXY_INTEGRATION_TEST(lossesAreAMetric);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -221,6 +222,20 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, seen.size());
     }
 
+    void lossesAreAMetric() {
+        global_ = cat("admin_listen = unix:", root_.file("admin"), "\n");
+        TestFifo accessLog(root_.file("access"));
+        accessLog.fill();
+        start(root_.file("log"), root_.file("access"), "err", 1);
+        requestsBeyondTheQueue();
+        await("lost records", [&] {
+            const std::string page = fetchFrom(root_.file("admin"), "/metrics").body;
+            return contains(page, "\nociproxy_log_records_dropped_total ") &&
+                   !contains(page, "\nociproxy_log_records_dropped_total 0\n");
+        });
+        CPPUNIT_ASSERT_EQUAL(0, proxy_->stop());
+    }
+
     void setUp() override {
         IntegrationTest::setUp();
         bytes_ = randomBytes(1000);
@@ -237,6 +252,7 @@ private:
                const std::string& standardError = {}, unsigned workers = 2) {
         ProxySetup setup;
         setup.workers = workers;
+        setup.global = global_;
         const bool given = startsWith(standardError, "/");
         proxy_ = std::make_unique<LoggedProxy>(root_, log, accessLog,
                                                given ? standardError : root_.file("err"),
@@ -315,6 +331,7 @@ private:
 
     TempRoot root_;
     std::unique_ptr<LoggedProxy> proxy_;
+    std::string global_;  // further lines of the configuration
     std::string bytes_;
     std::string digest_;
 };

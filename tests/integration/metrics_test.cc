@@ -2,9 +2,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "integration/metrics_page.h"
 #include "integration/proc_view.h"
@@ -16,18 +14,6 @@ namespace ociproxy::itest {
 namespace {
 
 const char* const kAdmin = "admin_listen = 127.0.0.1:0\n";
-
-Response fetchFrom(const std::string& path, const std::string& target) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-        throwErrno("connect to " + path);
-    }
-    TestClient client(Wire{std::move(socket)});
-    return client.get(target);
-}
 
 }  // namespace
 

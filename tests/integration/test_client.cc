@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
 
 namespace ociproxy::itest {
@@ -224,6 +228,18 @@ void TestClient::reset() {
 
 Response fetch(std::uint16_t port, const std::string& target, const Fields& fields) {
     return TestClient(port).get(target, fields);
+}
+
+Response fetchFrom(const std::string& path, const std::string& target) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+        throwErrno("connect to " + path);
+    }
+    TestClient client(Wire{std::move(socket)});
+    return client.get(target);
 }
 
 Response fetchHead(std::uint16_t port, const std::string& target, const Fields& fields) {

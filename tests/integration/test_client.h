@@ -98,6 +98,8 @@ private:
 
 // One request on a connection of its own.
 Response fetch(std::uint16_t port, const std::string& target, const Fields& fields = {});
+// GET from the server that listens on the unix socket at `path`. Throws SysError.
+Response fetchFrom(const std::string& path, const std::string& target);
 Response fetchHead(std::uint16_t port, const std::string& target, const Fields& fields = {});
 
 }  // namespace ociproxy::itest

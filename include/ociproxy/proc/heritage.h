@@ -48,6 +48,8 @@ struct Heritage {
     // In a child: lets go of what is the master's alone.
     void dropMastersOwn() const noexcept;
 
+    // For this process: log records that are lost are counted among its metrics.
+    void countLostRecords() const noexcept;
     // For this process: the files are opened anew.
     void reopenLogs() const;
     // For a child that is about to leave: what is queued is written, for at most about a

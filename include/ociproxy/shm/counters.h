@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_SHM_COUNTERS_H
 #define OCIPROXY_SHM_COUNTERS_H
 
+#include <atomic>
 #include <cstdint>
 
 #include "ociproxy/shm/histogram.h"
@@ -90,6 +91,10 @@ public:
 
     void add(Counter counter, std::uint64_t amount = 1) noexcept;
     std::uint64_t get(Counter counter) const noexcept;
+
+    // This process's cell of a counter, for who cannot know this class; lives as long as
+    // the shared memory.
+    std::atomic<std::uint64_t>* cell(Counter counter) const noexcept;
 
     void set(Gauge gauge, std::uint64_t value) noexcept;
     std::uint64_t get(Gauge gauge) const noexcept;
