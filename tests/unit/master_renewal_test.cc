@@ -174,8 +174,8 @@ public:
         drama_->begin();
         drama_->await("all are here");
         drama_->tell(SIGHUP);
-        drama_->await("that are cut short: 2");
-        drama_->await("that are killed: 2");
+        drama_->await("that are cut short: ");
+        drama_->await("that are killed: ");
         drama_->await("was killed by SIGKILL");
         drama_->await("was killed by SIGKILL");
         drama_->stopCleanly();
