@@ -25,7 +25,7 @@ constexpr std::array<unsigned, kStates> kFollowers{
     // kIdle; lingering: refused for being one too many
     bit(ConnectionState::kReading) | bit(ConnectionState::kLingering) |
         bit(ConnectionState::kClosed),
-    // kReading; sending: refused
+    // kReading; sending: refused, or answered at once
     bit(ConnectionState::kQueued) | bit(ConnectionState::kSending) |
         bit(ConnectionState::kClosed),
     // kQueued

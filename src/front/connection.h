@@ -22,14 +22,14 @@ class Transfer;
 //
 //   kIdle --bytes--> kReading --head--> kQueued --reply--> kSending --done--> kIdle
 //                        |                                  |  ^   `-close--> kLingering
-//                        `--refused-----------------------'    |
+//                        `--refused, answered at once-----'    |
 //                                     kBlocked, kParking <-----+  each may end in kClosed
 //                                               kParked
 enum class ConnectionState : std::uint8_t {
     kIdle,       // reactor: no byte of a head yet
     kReading,    // reactor: part of a head
     kQueued,     // a handler thread, then the application's exchange
-    kSending,    // a sender thread or its queue
+    kSending,    // a sender thread or its queue; the reactor, for a reply from memory
     kBlocked,    // reactor: waits for room in the socket
     kParking,    // reactor: to be parked until a growing body has more
     kParked,     // nobody: whoever changes the state (wake function, reactor) owns it

@@ -23,9 +23,16 @@ constexpr int kDiscardsPerEvent = 16;
 // accepted already: its client could not know.
 constexpr Millis kDrainGrace{3'000};
 
-constexpr std::uint32_t kInput = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+// Input stays watched while the reactor answers by itself, so that a hit costs no
+// epoll_ctl. When it comes while somebody else has the connection, watching ends.
+constexpr std::uint32_t kInput = EPOLLIN | EPOLLRDHUP;
 constexpr std::uint32_t kRoom = EPOLLOUT | EPOLLONESHOT;
 constexpr std::uint32_t kHangUp = EPOLLONESHOT;  // errors and resets are always told
+
+bool isInMemory(const Body& body) noexcept {
+    if (const FileBody* file = std::get_if<FileBody>(&body)) return file->resident;
+    return !std::holds_alternative<FollowBody>(body);
+}
 
 ParserLimits limitsOf(const FrontServer::Options& options) {
     ParserLimits limits;
@@ -40,6 +47,7 @@ ParserLimits limitsOf(const FrontServer::Options& options) {
 
 Reactor::Reactor(Context* context)
     : context_(context),
+      sender_(context),
       limits_(limitsOf(context->options)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_) throwErrno("create epoll of the reactor");
@@ -95,7 +103,7 @@ void Reactor::onEvent(std::uint64_t id) noexcept {
     const auto found = connections_.find(id);
     if (found == connections_.end()) return;
     const Shared connection = found->second;
-    connection->armed = 0;
+    if ((connection->armed & EPOLLONESHOT) != 0) connection->armed = 0;
     guarded(connection, &Reactor::dispatchEvent);
 }
 
@@ -128,8 +136,10 @@ void Reactor::dispatchEvent(const Shared& connection) {
             return;
         case ConnectionState::kQueued:
         case ConnectionState::kSending:
-        case ConnectionState::kParking:
-        case ConnectionState::kClosed: return;  // somebody else's, who will notice
+        case ConnectionState::kParking:  // somebody else's, who will notice
+            if (connection->armed == kInput) watch(connection, kHangUp);
+            return;
+        case ConnectionState::kClosed: return;
     }
 }
 
@@ -258,9 +268,38 @@ void Reactor::submit(const Shared& connection) {
     connection->pending = std::move(pending);
     deadlines_.set(connection.get(), DeadlineHeap::never());
     context_->count(Counter::kRequests);
+    if (answerAtOnce(connection)) return;
     if (context_->handlers->push(connection, ConnectionState::kQueued) ==
         ConnectionQueue::Push::kFull) {
         refuse(connection, 503, "too many requests are waiting");
+    }
+}
+
+bool Reactor::answerAtOnce(const Shared& connection) {
+    PendingRequest& pending = *connection->pending;
+    pending.reply = context_->application->immediateReply(pending.request);
+    if (!pending.reply) return false;
+    const bool head = pending.request.method == Method::kHead;
+    if (head || isInMemory(pending.reply->body)) {
+        sendNow(connection);
+    } else {
+        context_->senders->push(connection, ConnectionState::kSending);
+    }
+    return true;
+}
+
+// Through the inbox if more requests are there already: one after the other for each
+// connection, and none of them at the cost of the stack.
+void Reactor::sendNow(const Shared& connection) {
+    connection->enter(ConnectionState::kSending);
+    const ConnectionState next = sender_.turn(connection);
+    if (next == ConnectionState::kSending) {
+        context_->senders->push(connection, next);
+    } else if (next == ConnectionState::kIdle && !connection->input.empty()) {
+        context_->inbox.give(connection, next);
+    } else {
+        connection->enter(next);
+        takeOne(connection);
     }
 }
 
@@ -368,7 +407,10 @@ void Reactor::drainIdle(const Shared& connection) {
 }
 
 void Reactor::arm(const Shared& connection, std::uint32_t events) {
-    if (connection->armed == events) return;
+    if (connection->armed != events) watch(connection, events);
+}
+
+void Reactor::watch(const Shared& connection, std::uint32_t events) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = connection->id;

@@ -11,6 +11,7 @@
 #include "front/connection.h"
 #include "front/deadline_heap.h"
 #include "front/request_parser.h"
+#include "front/sender.h"
 #include "ociproxy/base/fd.h"
 
 namespace ociproxy {
@@ -20,7 +21,9 @@ class Context;
 // The one thread that waits for sockets: for the next request, for the rest of a head,
 // for room, for the end of a lingering client; each against a deadline. It knows every
 // connection, opens and closes them, and passes them on to handlers and senders; all
-// come back through the inbox. Never waits for a disk, an application or a client.
+// come back through the inbox. Never waits for a disk, an application or a client. What
+// the application answers from memory it sends itself: a hit then costs one receive, one
+// send, and its share of one wait.
 //
 // A connection that runs out of memory or descriptors is closed; the rest goes on.
 class Reactor {
@@ -58,6 +61,8 @@ private:
     void takeBytes(const Shared& connection, std::string_view bytes);
     void parse(const Shared& connection);
     void submit(const Shared& connection);
+    bool answerAtOnce(const Shared& connection);
+    void sendNow(const Shared& connection);
     void refuse(const Shared& connection, int status, std::string_view message);
     void discard(const Shared& connection);
 
@@ -68,10 +73,12 @@ private:
     void drainIdle(const Shared& connection);
 
     void arm(const Shared& connection, std::uint32_t events);
+    void watch(const Shared& connection, std::uint32_t events);
     void cut(const Shared& connection) noexcept;
     void close(const Shared& connection) noexcept;
 
     Context* context_;
+    Sender sender_;
     ParserLimits limits_;
     Fd epoll_;
     std::unordered_map<std::uint64_t, Shared> connections_;

@@ -44,23 +44,32 @@ std::unique_ptr<Transfer> makeTransfer(Context* context, Connection* connection,
 }
 
 void Sender::serve(const std::shared_ptr<Connection>& connection) noexcept {
+    const ConnectionState next = turn(connection);
+    if (next == ConnectionState::kSending) {
+        context_->senders->push(connection, next);
+    } else {
+        context_->inbox.give(connection, next);
+    }
+}
+
+ConnectionState Sender::turn(const std::shared_ptr<Connection>& connection) noexcept {
     try {
-        settle(connection, turn(connection.get()));
+        return settle(connection.get(), send(connection.get()));
     } catch (const std::exception& failure) {
-        fail(connection, failure.what());
+        return fail(connection.get(), failure.what());
     } catch (...) {
-        fail(connection, "unknown exception while a reply was sent");
+        return fail(connection.get(), "unknown exception while a reply was sent");
     }
 }
 
 // One reply's trouble ends its connection and nothing else.
-void Sender::fail(const std::shared_ptr<Connection>& connection, const char* cause) noexcept {
+ConnectionState Sender::fail(Connection* connection, const char* cause) noexcept {
     context_->log(LogLevel::kError, cause);
     connection->reset = true;
-    end(connection, false, ConnectionState::kClosed);
+    return end(connection, false, ConnectionState::kClosed);
 }
 
-Transfer::Outcome Sender::turn(Connection* connection) {
+Transfer::Outcome Sender::send(Connection* connection) {
     connection->woken.store(false);  // before the body is looked at: no wake is lost
     if (!connection->transfer) begin(connection);
     return connection->transfer->turn(connection->socket.get(), kTurnBytes);
@@ -81,41 +90,34 @@ void Sender::begin(Connection* connection) {
     connection->transfer = makeTransfer(context_, connection, std::move(reply), options);
 }
 
-void Sender::settle(const std::shared_ptr<Connection>& connection, Transfer::Outcome outcome) {
+ConnectionState Sender::settle(Connection* connection, Transfer::Outcome outcome) {
     Transfer& transfer = *connection->transfer;
     switch (outcome) {
-        case Transfer::Outcome::kAgain:
-            context_->senders->push(connection, ConnectionState::kSending);
-            return;
+        case Transfer::Outcome::kAgain: return ConnectionState::kSending;
         case Transfer::Outcome::kBlocked:
             transfer.pace.blocked(now(), transfer.delivered(connection->socket.get()));
-            context_->inbox.give(connection, ConnectionState::kBlocked);
-            return;
-        case Transfer::Outcome::kStarved:
-            context_->inbox.give(connection, ConnectionState::kParking);
-            return;
+            return ConnectionState::kBlocked;
+        case Transfer::Outcome::kStarved: return ConnectionState::kParking;
         case Transfer::Outcome::kDone:
-            end(connection, true,
-                transfer.keepAlive() ? ConnectionState::kIdle : ConnectionState::kLingering);
-            return;
+            return end(connection, true,
+                       transfer.keepAlive() ? ConnectionState::kIdle
+                                            : ConnectionState::kLingering);
         case Transfer::Outcome::kCut:
             logCut(*connection);
             connection->reset = true;
-            end(connection, false, ConnectionState::kClosed);
-            return;
-        case Transfer::Outcome::kGone:
-            end(connection, false, ConnectionState::kClosed);
-            return;
+            return end(connection, false, ConnectionState::kClosed);
+        case Transfer::Outcome::kGone: break;
     }
+    return end(connection, false, ConnectionState::kClosed);
 }
 
-void Sender::end(const std::shared_ptr<Connection>& connection, bool complete,
-                 ConnectionState state) noexcept {
+ConnectionState Sender::end(Connection* connection, bool complete,
+                            ConnectionState state) noexcept {
     if (connection->transfer && connection->transfer->droppedFields() > 0) {
         context_->log(LogLevel::kWarning, "reply lost header fields that were not printable");
     }
-    context_->finish(connection.get(), complete);
-    context_->inbox.give(connection, state);
+    context_->finish(connection, complete);
+    return state;
 }
 
 void Sender::logCut(const Connection& connection) noexcept {

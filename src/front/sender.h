@@ -19,16 +19,18 @@ class Sender {
 public:
     explicit Sender(Context* context) : context_(context) {}
 
-    // REQUIRES: the connection is in kSending and the caller's.
+    // One turn. REQUIRES: the connection is in kSending and the caller's. Gives the state
+    // that it is to enter: kSending, for the next turn, or one of the reactor's.
+    ConnectionState turn(const std::shared_ptr<Connection>& connection) noexcept;
+    // The same, and passes it on to whom it then belongs.
     void serve(const std::shared_ptr<Connection>& connection) noexcept;
 
 private:
-    Transfer::Outcome turn(Connection* connection);
+    Transfer::Outcome send(Connection* connection);
     void begin(Connection* connection);
-    void settle(const std::shared_ptr<Connection>& connection, Transfer::Outcome outcome);
-    void fail(const std::shared_ptr<Connection>& connection, const char* cause) noexcept;
-    void end(const std::shared_ptr<Connection>& connection, bool complete,
-             ConnectionState state) noexcept;
+    ConnectionState settle(Connection* connection, Transfer::Outcome outcome);
+    ConnectionState fail(Connection* connection, const char* cause) noexcept;
+    ConnectionState end(Connection* connection, bool complete, ConnectionState state) noexcept;
     void logCut(const Connection& connection) noexcept;
 
     Context* context_;

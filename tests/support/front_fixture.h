@@ -37,7 +37,14 @@ class ScriptedApplication : public Application {
 public:
     using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
+    using Immediate = std::function<std::optional<Reply>(const Request&)>;
+
     void setHandler(Handler handler);
+    // Without one there is no immediate reply. Before the server starts.
+    void setImmediate(Immediate immediate) { immediate_ = std::move(immediate); }
+    std::optional<Reply> immediateReply(const Request& request) noexcept override {
+        return immediate_ ? immediate_(request) : std::nullopt;
+    }
     void handle(std::shared_ptr<Exchange> exchange) noexcept override;
     Reply errorReply(int status, std::string_view message) noexcept override;
     void finished(const Finished& finished) noexcept override;
@@ -51,6 +58,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     Handler handler_;
+    Immediate immediate_;
     std::vector<std::string> handled_;
     std::vector<FinishedCopy> finished_;
 };

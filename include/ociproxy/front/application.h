@@ -40,6 +40,13 @@ struct Finished {
 class Application {
 public:
     virtual ~Application() = default;
+    // Asked first, on the reactor's thread, with any request whose head is complete: the
+    // reply if it can be given from memory, else nullopt, and handle() follows. Must not
+    // block at all. A body of bytes is sent from there too; a file is left to a sender.
+    virtual std::optional<Reply> immediateReply(const Request& request) noexcept {
+        (void)request;
+        return std::nullopt;
+    }
     // Called on a handler thread with a request whose head is complete and whose
     // method is GET or HEAD without a body, or anything else that must be refused
     // (the front closes after replies to requests with a body). Must not block on

@@ -76,7 +76,8 @@ struct BytesBody {
 struct FileBody {
     std::shared_ptr<const Fd> file;
     std::vector<FileSlice> slices;
-    std::string suffix;  // behind the last slice
+    std::string suffix;     // behind the last slice
+    bool resident = false;  // its bytes are in memory: sending them waits for no disk
 };
 // Bytes [offset, offset+size) of a file that still grows; `size` nullopt: to the
 // end, whose place need not be known yet: then the body is chunked for an HTTP/1.1
