@@ -19,6 +19,8 @@ constexpr std::uint64_t kOwnDescriptors = 256;
 constexpr std::uint64_t kMaxConnections = 10'000;
 constexpr std::uint64_t kMinConnections = 64;
 constexpr std::size_t kAdminConnections = 64;
+constexpr std::uint64_t kMinOpenFiles = 16;
+constexpr std::uint64_t kMaxOpenFiles = 1'024;
 
 Publicness publicnessFrom(PublicSetting setting) noexcept {
     switch (setting) {
@@ -70,6 +72,7 @@ Store::Options storeOptions(const Heritage& heritage) {
     Store::Options out;
     out.directory = heritage.config->cacheDir;
     out.log = heritage.log;
+    out.generation = &heritage.shared->storeGeneration();
     return out;
 }
 
@@ -93,6 +96,7 @@ Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self) {
     out.instanceId = heritage.instanceId;
     out.followAfter = heritage.config->followAfter;
     out.unverifiedRanges = heritage.config->unverifiedRanges;
+    out.openFiles = openFileLimit(descriptorLimit());
     return out;
 }
 
@@ -126,6 +130,10 @@ StatusPages::Options statusOptions(const Heritage& heritage) {
 std::size_t connectionLimit(std::uint64_t descriptors) noexcept {
     std::uint64_t spare = descriptors > kOwnDescriptors ? descriptors - kOwnDescriptors : 0;
     return static_cast<std::size_t>(std::clamp(spare / 2, kMinConnections, kMaxConnections));
+}
+
+std::size_t openFileLimit(std::uint64_t descriptors) noexcept {
+    return static_cast<std::size_t>(std::clamp(descriptors / 16, kMinOpenFiles, kMaxOpenFiles));
 }
 
 }  // namespace ociproxy

@@ -32,6 +32,8 @@ StatusPages::Options statusOptions(const Heritage& heritage);
 // How many clients a process with this many descriptors can serve: each may need
 // one for itself and one for what it is sent, and the rest of the process some.
 std::size_t connectionLimit(std::uint64_t descriptors) noexcept;
+// How many files of recent hits it may hold open besides.
+std::size_t openFileLimit(std::uint64_t descriptors) noexcept;
 
 }  // namespace ociproxy
 

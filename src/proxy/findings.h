@@ -8,6 +8,8 @@
 #include "ociproxy/base/clock.h"
 #include "ociproxy/registry/error_body.h"
 #include "ociproxy/shm/claim_table.h"
+#include "ociproxy/store/store.h"
+#include "proxy/content_facts.h"
 
 namespace ociproxy {
 
@@ -32,6 +34,12 @@ struct Awaited {
     std::uint64_t generation = 0;
 };
 
+// What a plain hit was served from.
+struct HitFacts {
+    ContentFacts facts;
+    StoredContent content;
+};
+
 // What the earlier works and waits of one request brought. The planner reads it,
 // the driver and the works write it; one thread at a time.
 struct Findings {
@@ -53,6 +61,7 @@ struct Findings {
     bool fetchedManifest = false;      // its manifest came from upstream just now
     std::optional<HeadFacts> head;
     std::optional<Awaited> awaited;
+    std::optional<HitFacts> hit;  // set with a reply that needed neither upstream nor wait
 };
 
 // What one work found, for all requests that joined it.

@@ -158,10 +158,11 @@ Step Planner::planContent(const Inquiry& inquiry, const Digest& digest, bool byT
 
 Step Planner::stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
                      const StoredContent& content) const {
-    Reply reply = storedReply(inquiry.request,
-                              factsOf(inquiry.target, digest, byTag, &content.info), content,
-                              cacheServed(inquiry.findings));
+    const ContentFacts facts = factsOf(inquiry.target, digest, byTag, &content.info);
+    const CacheStatus status = cacheServed(inquiry.findings);
+    Reply reply = storedReply(inquiry.request, facts, content, status);
     reply.upstreamStatus = inquiry.findings.upstreamStatus;
+    if (!byTag && status.word == cacheHit().word) inquiry.findings.hit = HitFacts{facts, content};
     return reply;
 }
 

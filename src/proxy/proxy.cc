@@ -9,6 +9,7 @@
 #include "proxy/claim_keys.h"
 #include "proxy/claim_watcher.h"
 #include "proxy/follower.h"
+#include "proxy/hit_cache.h"
 #include "proxy/plan.h"
 #include "proxy/plan_threads.h"
 #include "proxy/replies.h"
@@ -47,6 +48,7 @@ public:
     void stop();
     bool filling() const { return pool_.filling(); }
 
+    std::optional<Reply> immediateReply(const Request& request);
     void handle(std::shared_ptr<Exchange> exchange);
     const Options& options() const { return options_; }
 
@@ -56,6 +58,7 @@ public:
 
 private:
     static UpstreamPool::Options poolOptions(const Options& options);
+    static HitCache::Options hitOptions(const Options& options);
     Planner::Options plannerOptions();
     void prepareContext();
 
@@ -63,6 +66,7 @@ private:
     void step(SessionPtr session) noexcept;
     void advance(const SessionPtr& session);
     void deliver(const Session& session, Reply reply) noexcept;
+    void remember(Session* session, std::uint64_t generation);
     void takeOver(const Target& target, const Digest& digest);
 
     Options options_;
@@ -71,6 +75,7 @@ private:
     UpstreamPool pool_;
     PlanThreads planThreads_;
     Planner planner_;
+    HitCache hits_;
 };
 
 Proxy::Impl::Impl(const Options& options)
@@ -78,7 +83,8 @@ Proxy::Impl::Impl(const Options& options)
       watcher_(&options.shared->claims(), &options.shared->workers(), options.self.index),
       pool_(poolOptions(options)),
       planThreads_([this](SessionPtr session) { step(std::move(session)); }),
-      planner_(plannerOptions()) {
+      planner_(plannerOptions()),
+      hits_(hitOptions(options)) {
     prepareContext();
     watcher_.setTick([this] { pool_.expire(); });
 }
@@ -92,6 +98,13 @@ UpstreamPool::Options Proxy::Impl::poolOptions(const Options& options) {
     pool.expired = refused("too many downloads from this upstream at once; try again");
     pool.stopped = refused("the proxy is stopping");
     return pool;
+}
+
+HitCache::Options Proxy::Impl::hitOptions(const Options& options) {
+    HitCache::Options hits;
+    hits.maxFiles = options.openFiles;
+    hits.generation = &options.shared->storeGeneration();
+    return hits;
 }
 
 Planner::Options Proxy::Impl::plannerOptions() {
@@ -132,6 +145,13 @@ void Proxy::Impl::stop() {
     pool_.stop();
     watcher_.stop();
     planThreads_.stop();
+}
+
+// A request that may have been here before is left to the plan, which looks.
+std::optional<Reply> Proxy::Impl::immediateReply(const Request& request) {
+    if (request.method == Method::kOther || request.hasBody) return std::nullopt;
+    if (request.headers.has("Via")) return std::nullopt;
+    return hits_.reply(request);
 }
 
 void Proxy::Impl::handle(std::shared_ptr<Exchange> exchange) {
@@ -183,8 +203,10 @@ void Proxy::Impl::step(SessionPtr session) noexcept {
 }
 
 void Proxy::Impl::advance(const SessionPtr& session) {
+    const std::uint64_t generation = hits_.generation();
     Step step = planner_.plan(session->exchange->request(), session->target, &session->findings);
     if (Reply* reply = std::get_if<Reply>(&step)) {
+        remember(session.get(), generation);
         deliver(*session, std::move(*reply));
     } else if (const Wait* wait = std::get_if<Wait>(&step)) {
         watcher_.awaitChange(wait->key, wait->seen, wait->until,
@@ -197,6 +219,13 @@ void Proxy::Impl::advance(const SessionPtr& session) {
 void Proxy::Impl::deliver(const Session& session, Reply reply) noexcept {
     addCommonHeaders(session.target.nsAsReceived, &reply);
     session.exchange->reply(std::move(reply));
+}
+
+// Before the reply is on its way: who has it and asks again finds it here.
+void Proxy::Impl::remember(Session* session, std::uint64_t generation) {
+    if (!session->findings.hit) return;
+    hits_.put(session->exchange->request(), std::move(*session->findings.hit),
+              session->target.nsAsReceived, generation);
 }
 
 std::shared_ptr<GrowingBody> Proxy::Impl::follow(const Target& target, const Digest& digest,
@@ -225,6 +254,14 @@ void Proxy::start() { impl_->start(); }
 bool Proxy::filling() const noexcept { return impl_->filling(); }
 
 void Proxy::stop() { impl_->stop(); }
+
+std::optional<Reply> Proxy::immediateReply(const Request& request) noexcept {
+    try {
+        return impl_->immediateReply(request);
+    } catch (const std::exception&) {
+        return std::nullopt;  // out of memory, if anything: the plan will say so
+    }
+}
 
 void Proxy::handle(std::shared_ptr<Exchange> exchange) noexcept {
     try {

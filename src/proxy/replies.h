@@ -12,20 +12,11 @@
 #include "ociproxy/registry/route.h"
 #include "ociproxy/store/store.h"
 #include "proxy/cache_status.h"
+#include "proxy/content_facts.h"
 #include "proxy/findings.h"
 #include "proxy/target.h"
 
 namespace ociproxy {
-
-// What content replies are made of, wherever the bytes come from.
-struct ContentFacts {
-    Digest digest;
-    std::string mediaType;
-    bool blob = true;        // ranges are served, the name never changes its meaning
-    bool byTag = false;      // the name may mean something else tomorrow
-    bool isPublic = false;
-    std::int64_t fetchedAt = 0;  // wall seconds; 0: just now
-};
 
 Reply pingReply();
 // An error of the OCI format.

@@ -32,7 +32,7 @@
 namespace ociproxy {
 
 constexpr std::uint32_t kLayoutMagic = 0x6f636970;  // "ocip"
-constexpr std::uint32_t kLayoutVersion = 2;
+constexpr std::uint32_t kLayoutVersion = 3;
 constexpr std::size_t kCacheLine = 64;
 constexpr std::uint32_t kBucketSlots = 16;
 
@@ -79,6 +79,11 @@ struct alignas(kCacheLine) UpstreamCells {
     HistogramCells duration;
 };
 static_assert(std::is_standard_layout_v<UpstreamCells>);
+
+// Read by every hit, so in a line that is seldom written to.
+struct alignas(kCacheLine) StoreCells {
+    std::atomic<std::uint64_t> generation;
+};
 
 struct alignas(kCacheLine) ClaimHeader {
     std::uint32_t magic;

@@ -41,7 +41,7 @@ std::size_t regionSize(const SharedState::Options& options) {
     OCIPROXY_ASSERT(options.claimSlots % kBucketSlots == 0);
     OCIPROXY_ASSERT(options.tokenSlots >= 1 && options.tokenSlots <= kMaxSlots);
     return sizeOf<CounterBlock>() + sizeOf<UpstreamCells>(UpstreamStats::kMaxNames + 1) +
-           sizeOf<WorkerSlot>(kMaxWorkers) + sizeOf<ClaimHeader>() +
+           sizeOf<StoreCells>() + sizeOf<WorkerSlot>(kMaxWorkers) + sizeOf<ClaimHeader>() +
            sizeOf<ClaimSlot>(options.claimSlots) + sizeOf<TokenHeader>() +
            sizeOf<TokenSlot>(options.tokenSlots);
 }
@@ -57,6 +57,7 @@ public:
         next_ = static_cast<char*>(mapping_.get_address());
         counters = place<CounterBlock>(1);
         upstreams = place<UpstreamCells>(UpstreamStats::kMaxNames + 1);
+        store = place<StoreCells>(1);
         workers = place<WorkerSlot>(kMaxWorkers);
         claimHeader = place<ClaimHeader>(1);
         claimSlots = place<ClaimSlot>(options.claimSlots);
@@ -69,6 +70,7 @@ public:
 
     CounterBlock* counters = nullptr;
     UpstreamCells* upstreams = nullptr;
+    StoreCells* store = nullptr;
     WorkerSlot* workers = nullptr;
     ClaimHeader* claimHeader = nullptr;
     ClaimSlot* claimSlots = nullptr;
@@ -108,5 +110,9 @@ SharedState::SharedState(const Options& options)
 }
 
 SharedState::~SharedState() = default;
+
+std::atomic<std::uint64_t>& SharedState::storeGeneration() noexcept {
+    return region_->store->generation;
+}
 
 }  // namespace ociproxy

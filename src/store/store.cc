@@ -19,18 +19,24 @@ namespace ociproxy {
 class Store::Impl {
 public:
     explicit Impl(const Options& options)
-        : log(options.log), tree(options.directory), reader(tree, options.log) {}
+        : log(options.log),
+          generation(options.generation),
+          tree(options.directory),
+          reader(tree, options.log) {}
 
-    // What an upstream has taken back and stays all the same is worth a line.
-    void drop(const StorePath& path) noexcept {
+    // Whether something was there. What an upstream has taken back and stays all the
+    // same is worth a line.
+    bool drop(const StorePath& path) noexcept {
         try {
-            tree.remove(path);
+            return tree.remove(path);
         } catch (const std::exception& error) {
             if (log != nullptr) log->warning(error.what());
+            return false;
         }
     }
 
     Log* const log;
+    std::atomic<std::uint64_t>* const generation;
     Tree tree;
     ContentReader reader;
 };
@@ -77,7 +83,8 @@ void Store::putLink(const RepositoryKey& where, ContentKind kind, const Digest& 
 
 void Store::dropLink(const RepositoryKey& where, ContentKind kind,
                      const Digest& digest) noexcept {
-    impl_->drop(linkPath(where, kind, digest));
+    const bool dropped = impl_->drop(linkPath(where, kind, digest));
+    if (dropped && impl_->generation != nullptr) impl_->generation->fetch_add(1);
 }
 
 std::optional<TagEntry> Store::tag(const RepositoryKey& where, const std::string& tag) {

@@ -126,12 +126,12 @@ void Tree::writeSmall(const StorePath& path, std::string_view content, Durabilit
     }
 }
 
-void Tree::remove(const StorePath& path) {
+bool Tree::remove(const StorePath& path) {
     Fd directory = openDirectory(path.directory);
-    if (!directory) return;
-    if (::unlinkat(directory.get(), path.name.c_str(), 0) != 0 && errno != ENOENT) {
-        throwErrno("unlink " + absolute(path.text()));
-    }
+    if (!directory) return false;
+    if (::unlinkat(directory.get(), path.name.c_str(), 0) == 0) return true;
+    if (errno != ENOENT) throwErrno("unlink " + absolute(path.text()));
+    return false;
 }
 
 }  // namespace ociproxy

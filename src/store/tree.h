@@ -42,8 +42,8 @@ public:
     // Makes missing directories.
     void writeSmall(const StorePath& path, std::string_view content, Durability durability);
 
-    // Unlinks a file; one that is not there is no failure.
-    void remove(const StorePath& path);
+    // Unlinks a file; false: it was not there.
+    bool remove(const StorePath& path);
 
 private:
     std::shared_ptr<const Fd> root() const;

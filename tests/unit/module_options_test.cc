@@ -121,6 +121,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{10'000}, connectionLimit(1'000'000));
         CPPUNIT_ASSERT_EQUAL(std::size_t{384}, connectionLimit(1'024));
         CPPUNIT_ASSERT_EQUAL(std::size_t{64}, connectionLimit(10));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1'024}, openFileLimit(1'000'000));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{64}, openFileLimit(1'024));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{16}, openFileLimit(10));
     }
 };
 

@@ -47,6 +47,7 @@ public:
         unsigned fillsPerUpstream = 16;
         Millis firstByteTimeout{25'000};
         Millis failureKeep{1'500};                  // shared memory of failures
+        std::size_t openFiles = 512;                // of recent hits
         std::int64_t linkTtl = 24 * 3600;           // seconds
         std::int64_t staleMax = 7 * 24 * 3600;      // seconds
     };
@@ -63,6 +64,7 @@ public:
     // a worker in a hurry leaves by _exit instead.
     void stop();
 
+    std::optional<Reply> immediateReply(const Request& request) noexcept override;
     void handle(std::shared_ptr<Exchange> exchange) noexcept override;
     Reply errorReply(int status, std::string_view message) noexcept override;
     void finished(const Finished& finished) noexcept override;

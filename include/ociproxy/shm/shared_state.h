@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_SHM_SHARED_STATE_H
 #define OCIPROXY_SHM_SHARED_STATE_H
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -38,6 +39,9 @@ public:
     TokenBoard& tokens() noexcept { return *tokens_; }
     Counters& counters() noexcept { return *counters_; }
     UpstreamStats& upstreams() noexcept { return *upstreams_; }
+    // Raised whenever something that was in the store, or a permission to serve it, was
+    // taken away: what was looked up under an earlier number is to be looked up again.
+    std::atomic<std::uint64_t>& storeGeneration() noexcept;
 
 private:
     class Region;

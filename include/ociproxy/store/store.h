@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_STORE_STORE_H
 #define OCIPROXY_STORE_STORE_H
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -97,6 +98,8 @@ public:
     struct Options {
         std::string directory;
         Log* log = nullptr;
+        // Raised when a link was taken away; all processes on the directory share it.
+        std::atomic<std::uint64_t>* generation = nullptr;
     };
 
     // Makes the directories (0700), checks that nothing on the way below a world-
