@@ -54,13 +54,12 @@ public:
     explicit FileSource(FileBody body) : body_(std::move(body)) {}
 
     Next next(Piece* piece) override {
-        skipEmpty();
         if (!ready()) return Next::kEnd;
         const std::size_t slice = step_ / 2;
         if (slice == body_.slices.size()) {
             *piece = memoryPiece(body_.suffix, false, true);
         } else if (step_ % 2 == 0) {
-            *piece = memoryPiece(body_.slices[slice].prefix, true, true);
+            *piece = memoryPiece(prefix_, true, true);
         } else {
             const FileSlice& part = body_.slices[slice];
             *piece = filePiece(body_.file->get(), part.offset, part.size);
@@ -76,17 +75,20 @@ public:
 
 private:
     std::size_t steps() const { return 2 * body_.slices.size() + 1; }
-    bool isEmpty() const {
+    bool isEmpty() {
         const std::size_t slice = step_ / 2;
         if (slice == body_.slices.size()) return body_.suffix.empty();
-        return step_ % 2 == 0 ? body_.slices[slice].prefix.empty()
-                              : body_.slices[slice].size == 0;
+        if (step_ % 2 == 1) return body_.slices[slice].size == 0;
+        if (!body_.prefix) return true;
+        prefix_ = body_.prefix(body_.slices[slice]);
+        return prefix_.empty();
     }
     void skipEmpty() {
         while (step_ < steps() && isEmpty()) ++step_;
     }
 
     FileBody body_;
+    std::string prefix_;  // of the slice that comes next
     std::size_t step_ = 0;
 };
 

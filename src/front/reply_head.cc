@@ -79,7 +79,7 @@ std::uint64_t checkedSum(std::uint64_t a, std::uint64_t b) {
 std::uint64_t lengthOf(const FileBody& body) {
     std::uint64_t total = body.suffix.size();
     for (const FileSlice& slice : body.slices) {
-        total = checkedSum(total, slice.prefix.size());
+        if (body.prefix) total = checkedSum(total, body.prefix(slice).size());
         total = checkedSum(total, slice.size);
     }
     return total;

@@ -204,7 +204,7 @@ Step Planner::planHead(const Inquiry& inquiry, const Digest& digest, bool byTag)
     if (findings.head) {
         ContentFacts facts = factsOf(inquiry.target, digest, byTag, nullptr);
         if (!blob) facts.mediaType = findings.head->mediaType;
-        Reply reply = headReply(facts, findings.head->size, cacheHead(findings));
+        Reply reply = headReply(inquiry.request, facts, findings.head->size, cacheHead(findings));
         reply.upstreamStatus = findings.upstreamStatus;
         return reply;
     }

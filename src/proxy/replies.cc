@@ -41,9 +41,30 @@ Reply contentReply(const ContentFacts& facts, const CacheStatus& status) {
     return reply;
 }
 
-bool notModified(const Request& request, const Digest& digest) {
-    return request.headers.has("If-None-Match") &&
-           matchesIfNoneMatch(request.headers.joined("If-None-Match"), digest.text());
+// The reply of a request whose preconditions say not to send the content (RFC 9110 13.2.2).
+std::optional<Reply> preconditionReply(const Request& request, const ContentFacts& facts,
+                                       const CacheStatus& status) {
+    const Headers& headers = request.headers;
+    const std::string digest = facts.digest.text();
+    if (headers.has("If-Match") && !matchesIfMatch(headers.joined("If-Match"), digest)) {
+        Reply reply = errorReplyOf(412, codeForStatus(412), "the content has another digest");
+        reply.headers.set("Docker-Content-Digest", digest);
+        reply.headers.set("ETag", cat("\"", digest, "\""));
+        describe(status, &reply);
+        return reply;
+    }
+    if (!headers.has("If-None-Match")) return {};
+    if (!matchesIfNoneMatch(headers.joined("If-None-Match"), digest)) return {};
+    Reply reply = contentReply(facts, status);
+    reply.status = 304;
+    return reply;
+}
+
+Reply tooManyRanges(const CacheStatus& status) {
+    Reply reply = errorReplyOf(400, ErrorCode::kRangeInvalid,
+                               cat("more than ", kMaxRanges, " ranges"));
+    describe(status, &reply);
+    return reply;
 }
 
 Reply unsatisfiable(const ContentFacts& facts, std::uint64_t length, const CacheStatus& status) {
@@ -54,21 +75,56 @@ Reply unsatisfiable(const ContentFacts& facts, std::uint64_t length, const Cache
     return reply;
 }
 
-// The one range of a GET that is to be honoured.
-std::optional<RangeSpec> singleRange(const Request& request, const Digest& digest) {
-    const std::string* range = request.headers.find("Range");
-    if (request.method != Method::kGet || !range || request.headers.count("Range") > 1) return {};
-    if (const std::string* ifRange = request.headers.find("If-Range")) {
-        if (!matchesIfRange(*ifRange, digest.text())) return {};
+// The ranges of a GET that are to be honoured; empty: none.
+std::vector<RangeSpec> askedRanges(const Request& request, const Digest& digest) {
+    const Headers& headers = request.headers;
+    const std::string* range = headers.find("Range");
+    if (request.method != Method::kGet || !range || headers.count("Range") > 1) return {};
+    if (headers.has("If-Range") && !matchesIfRange(headers.joined("If-Range"), digest.text())) {
+        return {};
     }
-    const std::optional<std::vector<RangeSpec>> specs = parseRange(*range);
-    if (!specs || specs->size() != 1) return {};
-    return specs->front();
+    return parseRange(*range).value_or(std::vector<RangeSpec>());
+}
+
+bool longerThan(std::uint64_t length, const std::vector<ByteRange>& ranges) {
+    for (const ByteRange& range : ranges) {
+        if (range.size() > length) return true;
+        length -= range.size();
+    }
+    return false;
 }
 
 void markPartial(const ByteRange& range, std::uint64_t length, Reply* reply) {
     reply->status = 206;
     reply->headers.set("Content-Range", contentRange(range, length));
+}
+
+FileBody sliceOf(const StoredContent& content, const FileSlice& slice) {
+    FileBody body;
+    body.file = content.file;
+    if (slice.size > 0) body.slices.push_back(slice);
+    return body;
+}
+
+FileSlice sliceFor(const ByteRange& range) { return FileSlice{range.first, range.size()}; }
+
+// Several as multipart/byteranges (RFC 9110 14.6).
+void sendParts(const std::vector<ByteRange>& ranges, const StoredContent& content, Reply* reply) {
+    const std::string boundary = randomHex(16);
+    const std::string begin = cat("\r\n--", boundary, "\r\nContent-Type: ",
+                                  *reply->headers.find("Content-Type"), "\r\nContent-Range: ");
+    FileBody body;
+    body.file = content.file;
+    body.slices.reserve(ranges.size());
+    for (const ByteRange& range : ranges) body.slices.push_back(sliceFor(range));
+    body.prefix = [begin, length = content.info.size](const FileSlice& slice) {
+        const ByteRange range{slice.offset, slice.offset + slice.size - 1};
+        return cat(begin, contentRange(range, length), "\r\n\r\n");
+    };
+    body.suffix = cat("\r\n--", boundary, "--\r\n");
+    reply->status = 206;
+    reply->headers.set("Content-Type", cat("multipart/byteranges; boundary=", boundary));
+    reply->body = std::move(body);
 }
 
 }  // namespace
@@ -117,64 +173,70 @@ Reply methodNotAllowed(std::string_view method) {
 }
 
 bool asksForRange(const Request& request, const Digest& digest) {
-    return singleRange(request, digest).has_value();
+    return askedRanges(request, digest).size() == 1;
 }
 
-Selection selectRange(const Request& request, const Digest& digest, std::uint64_t length) {
-    Selection selection;
-    const std::optional<RangeSpec> spec = singleRange(request, digest);
-    if (!spec) return selection;
-    const std::optional<ByteRange> range = satisfy(*spec, length);
-    selection.kind = range ? Selection::Kind::kPart : Selection::Kind::kNone;
-    if (range) selection.range = *range;
+Selection selectRanges(const Request& request, const Digest& digest, std::uint64_t length) {
+    const std::vector<RangeSpec> specs = askedRanges(request, digest);
+    if (specs.empty()) return {};
+    if (specs.size() > kMaxRanges) return Selection{Selection::Kind::kTooMany, {}};
+    Selection selection{Selection::Kind::kParts, {}};
+    for (const RangeSpec& spec : specs) {
+        const std::optional<ByteRange> range = satisfy(spec, length);
+        if (range) selection.ranges.push_back(*range);
+    }
+    if (selection.ranges.empty()) selection.kind = Selection::Kind::kNone;
+    if (longerThan(length, selection.ranges)) return {};
     return selection;
 }
 
 Reply storedReply(const Request& request, const ContentFacts& facts, const StoredContent& content,
                   const CacheStatus& status) {
-    Reply reply = contentReply(facts, status);
-    if (notModified(request, facts.digest)) {
-        reply.status = 304;
-        return reply;
-    }
+    std::optional<Reply> conditional = preconditionReply(request, facts, status);
+    if (conditional) return *std::move(conditional);
     const std::uint64_t length = content.info.size;
     const Selection selection =
-        facts.blob ? selectRange(request, facts.digest, length) : Selection{};
+        facts.blob ? selectRanges(request, facts.digest, length) : Selection{};
+    if (selection.kind == Selection::Kind::kTooMany) return tooManyRanges(status);
     if (selection.kind == Selection::Kind::kNone) return unsatisfiable(facts, length, status);
-    ByteRange range{0, length - 1};
-    if (selection.kind == Selection::Kind::kPart) {
-        range = selection.range;
-        markPartial(range, length, &reply);
+    Reply reply = contentReply(facts, status);
+    if (selection.ranges.size() > 1) {
+        sendParts(selection.ranges, content, &reply);
+    } else if (selection.kind == Selection::Kind::kParts) {
+        markPartial(selection.ranges.front(), length, &reply);
+        reply.body = sliceOf(content, sliceFor(selection.ranges.front()));
+    } else {
+        reply.body = sliceOf(content, FileSlice{0, length});
     }
-    FileBody body;
-    body.file = content.file;
-    if (length > 0) body.slices.push_back({std::string(), range.first, range.size()});
-    reply.body = std::move(body);
     return reply;
 }
 
-Reply headReply(const ContentFacts& facts, std::uint64_t size, const CacheStatus& status) {
-    Reply reply = contentReply(facts, status);
-    reply.headLength = size;
+Reply headReply(const Request& request, const ContentFacts& facts, std::uint64_t size,
+                const CacheStatus& status) {
+    std::optional<Reply> conditional = preconditionReply(request, facts, status);
+    Reply reply = conditional ? *std::move(conditional) : contentReply(facts, status);
+    if (reply.status < 400) reply.headLength = size;
     return reply;
 }
 
 Reply followReply(const Request& request, const ContentFacts& facts,
                   std::shared_ptr<GrowingBody> body, std::optional<std::uint64_t> length,
                   const CacheStatus& status) {
+    std::optional<Reply> conditional = preconditionReply(request, facts, status);
+    if (conditional) return *std::move(conditional);
+    const std::vector<RangeSpec> specs = askedRanges(request, facts.digest);
+    if (specs.size() > kMaxRanges) return tooManyRanges(status);
     Reply reply = contentReply(facts, status);
     FollowBody follow;
     follow.body = std::move(body);
-    if (length) {
-        const Selection selection = selectRange(request, facts.digest, *length);
-        if (selection.kind == Selection::Kind::kNone) return unsatisfiable(facts, *length, status);
-        follow.size = *length;
-        if (selection.kind == Selection::Kind::kPart) {
-            markPartial(selection.range, *length, &reply);
-            describe(unverified(status), &reply);
-            follow.offset = selection.range.first;
-            follow.size = selection.range.size();
-        }
+    follow.size = length;
+    if (length && specs.size() == 1) {
+        const std::optional<ByteRange> range = satisfy(specs.front(), *length);
+        if (!range) return unsatisfiable(facts, *length, status);
+        markPartial(*range, *length, &reply);
+        describe(unverified(status), &reply);
+        follow.offset = range->first;
+        follow.size = range->size();
     }
     reply.body = std::move(follow);
     return reply;

@@ -26,23 +26,38 @@ Reply routeErrorReply(const RouteError& error);
 // 405 with Allow.
 Reply methodNotAllowed(std::string_view method);
 
-// The range that a GET asks for, applied to a body of known length.
+// The ranges that a GET asks for, applied to a body of known length.
 struct Selection {
-    enum class Kind : std::uint8_t { kWhole, kPart, kNone } kind = Kind::kWhole;
-    ByteRange range;
+    enum class Kind : std::uint8_t {
+        kWhole,
+        kParts,    // `ranges`: at least one, in the order asked for, neither merged nor sorted
+        kNone,     // no byte of them exists
+        kTooMany,  // more than kMaxRanges
+    };
+    Kind kind = Kind::kWhole;
+    std::vector<ByteRange> ranges;
 };
-// Several ranges, other units and malformed fields select the whole body (RFC 9110
-// 14.2 lets a server ignore Range); If-Range is honoured.
-Selection selectRange(const Request& request, const Digest& digest, std::uint64_t length);
-// Whether a GET asks for one well-formed range at all.
+// Other units, malformed fields and an If-Range that does not match select the whole body
+// (RFC 9110 14.2 lets a server ignore Range). So do several ranges that together have more
+// bytes than the body: they overlap, and only to make us send more than there is. Clients
+// that fetch a layer in chunks (c/image, stargz) ask for disjoint ranges.
+Selection selectRanges(const Request& request, const Digest& digest, std::uint64_t length);
+// Whether a GET asks for one well-formed range, the only kind that is served while the body
+// still grows.
 bool asksForRange(const Request& request, const Digest& digest);
 
-// Committed content: 200, 206, 304 or 416, for GET and HEAD.
+// All but errors obey If-Match (412) and If-None-Match (304), in this order, for GET and
+// HEAD and before Range. If-Modified-Since and If-Unmodified-Since are ignored, as for all
+// that has no date of modification (RFC 9110 13.1.3, 13.1.4).
+
+// Committed content: 200, 206, 304, 400, 412 or 416.
 Reply storedReply(const Request& request, const ContentFacts& facts, const StoredContent& content,
                   const CacheStatus& status);
 // Content known by its size only: the reply to a HEAD.
-Reply headReply(const ContentFacts& facts, std::uint64_t size, const CacheStatus& status);
-// A body that still grows; `length` nullopt: not known yet (no ranges then).
+Reply headReply(const Request& request, const ContentFacts& facts, std::uint64_t size,
+                const CacheStatus& status);
+// A body that still grows; `length` nullopt: not known yet (no ranges then). Several ranges
+// get the whole body.
 Reply followReply(const Request& request, const ContentFacts& facts,
                   std::shared_ptr<GrowingBody> body, std::optional<std::uint64_t> length,
                   const CacheStatus& status);

@@ -39,10 +39,11 @@ std::optional<RangeSpec> parseSpec(std::string_view text) noexcept {
 }
 
 // Cuts the next element off a list of entity tags: its opaque part without quotes,
-// weak or not, or what stands there unquoted; empty when a quote is not closed.
-std::string_view takeEntityTag(std::string_view* rest) noexcept {
+// or what stands there unquoted; empty when a quote is not closed.
+std::string_view takeEntityTag(std::string_view* rest, bool* weak) noexcept {
     *rest = trim(*rest);
-    if (startsWith(*rest, "W/")) rest->remove_prefix(2);
+    *weak = startsWith(*rest, "W/");
+    if (*weak) rest->remove_prefix(2);
     bool quoted = startsWith(*rest, "\"");
     if (quoted) rest->remove_prefix(1);
     std::size_t end = rest->find(quoted ? '"' : ',');
@@ -56,6 +57,16 @@ std::string_view takeEntityTag(std::string_view* rest) noexcept {
     rest->remove_prefix(std::min(rest->find(','), rest->size()));
     if (!rest->empty()) rest->remove_prefix(1);
     return quoted ? tag : trim(tag);
+}
+
+bool listHolds(std::string_view header, std::string_view digest, bool acceptWeak) noexcept {
+    header = trim(header);
+    if (header == "*") return true;
+    while (!header.empty()) {
+        bool weak = false;
+        if (takeEntityTag(&header, &weak) == digest && (acceptWeak || !weak)) return true;
+    }
+    return false;
 }
 
 }  // namespace
@@ -116,12 +127,11 @@ std::optional<ContentRange> parseContentRange(std::string_view header) {
 }
 
 bool matchesIfNoneMatch(std::string_view header, std::string_view digest) {
-    header = trim(header);
-    if (header == "*") return true;
-    while (!header.empty()) {
-        if (takeEntityTag(&header) == digest) return true;
-    }
-    return false;
+    return listHolds(header, digest, true);
+}
+
+bool matchesIfMatch(std::string_view header, std::string_view digest) {
+    return listHolds(header, digest, false);
 }
 
 bool matchesIfRange(std::string_view header, std::string_view digest) {

@@ -158,7 +158,7 @@ Reply fileReply(std::shared_ptr<const Fd> file, std::uint64_t offset, std::uint6
     Reply reply;
     FileBody body;
     body.file = std::move(file);
-    body.slices.push_back(FileSlice{"", offset, size});
+    body.slices.push_back(FileSlice{offset, size});
     reply.body = std::move(body);
     return reply;
 }

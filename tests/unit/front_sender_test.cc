@@ -77,10 +77,13 @@ public:
         front.application.setHandler([&](std::shared_ptr<Exchange> exchange) {
             FileBody body;
             body.file = file;
-            body.slices.push_back(FileSlice{"--one\r\n", 100, 1'500'000});
-            body.slices.push_back(FileSlice{"--two\r\n", 0, 0});
-            body.slices.push_back(FileSlice{"", 1'999'990, 10});
-            body.slices.push_back(FileSlice{"--four\r\n", 5, 1});
+            body.prefix = [](const FileSlice& slice) {
+                return slice.size == 10 ? std::string() : cat("--", slice.offset, "\r\n");
+            };
+            body.slices.push_back(FileSlice{100, 1'500'000});
+            body.slices.push_back(FileSlice{0, 0});
+            body.slices.push_back(FileSlice{1'999'990, 10});
+            body.slices.push_back(FileSlice{5, 1});
             body.suffix = "--end";
             Reply reply;
             reply.status = 206;
@@ -88,8 +91,8 @@ public:
             exchange->reply(std::move(reply));
         });
         front.start();
-        const std::string wanted = "--one\r\n" + content.substr(100, 1'500'000) + "--two\r\n" +
-                                   content.substr(1'999'990) + "--four\r\n" +
+        const std::string wanted = "--100\r\n" + content.substr(100, 1'500'000) + "--0\r\n" +
+                                   content.substr(1'999'990) + "--5\r\n" +
                                    content.substr(5, 1) + "--end";
         FrontClient client = front.connect();
         client.get("/");

@@ -35,6 +35,7 @@ class RangeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RangeTest);
     CPPUNIT_TEST(case53_ifNoneMatch);
     CPPUNIT_TEST(case54_ifNoneMatchOfOthers);
+    CPPUNIT_TEST(ifMatchIsStrong);
     CPPUNIT_TEST(case62_closedRange);
     CPPUNIT_TEST(case63_openAndSuffixRange);
     CPPUNIT_TEST(case64_lastIsClamped);
@@ -70,6 +71,16 @@ public:
                                    "\"x,sha256:d1\"", "\"SHA256:d1\"", "w/\"sha256:d1\"", "\"",
                                    ",", "W/", "\"x\", *"}) {
             CPPUNIT_ASSERT_MESSAGE(header, !matchesIfNoneMatch(header, "sha256:d1"));
+        }
+    }
+
+    void ifMatchIsStrong() {
+        for (const char* header : {"\"sha256:d1\"", "sha256:d1", "*", "\"x\",\"sha256:d1\"",
+                                   "W/\"sha256:d1\", \"sha256:d1\""}) {
+            CPPUNIT_ASSERT_MESSAGE(header, matchesIfMatch(header, "sha256:d1"));
+        }
+        for (const char* header : {"W/\"sha256:d1\"", "\"other\"", "", "\"x\", *"}) {
+            CPPUNIT_ASSERT_MESSAGE(header, !matchesIfMatch(header, "sha256:d1"));
         }
     }
 

@@ -120,8 +120,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("3 body"), framed(bytesReply("abc"), Method::kOther, 0));
         Reply reply = fileReply(memoryFile("x"), 0, 100);
         FileBody& body = std::get<FileBody>(reply.body);
-        body.slices[0].prefix = "12345";
-        body.slices.push_back(FileSlice{"123", 7, 10});
+        body.prefix = [](const FileSlice& slice) {
+            return std::string(slice.offset == 0 ? "12345" : "123");
+        };
+        body.slices.push_back(FileSlice{7, 10});
         body.suffix = "1234";
         CPPUNIT_ASSERT_EQUAL(std::string("122 body"), framed(reply));
     }

@@ -3,6 +3,7 @@
 #define OCIPROXY_FRONT_MESSAGE_H
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,9 +61,7 @@ struct Request {
     TimePoint received;     // when the head was complete
 };
 
-// A piece of a file with bytes in front of it (part heads of multipart bodies).
 struct FileSlice {
-    std::string prefix;
     std::uint64_t offset = 0;
     std::uint64_t size = 0;
 };
@@ -76,6 +75,10 @@ struct BytesBody {
 struct FileBody {
     std::shared_ptr<const Fd> file;
     std::vector<FileSlice> slices;
+    // Bytes in front of a slice (the part heads of a multipart body), always the same for the
+    // same slice; empty: none. Made when they are sent: a thousand of them would be more than
+    // a slow reader may cost. Called by one thread at a time; throws only std::bad_alloc.
+    std::function<std::string(const FileSlice&)> prefix;
     std::string suffix;     // behind the last slice
     bool resident = false;  // its bytes are in memory: sending them waits for no disk
 };

@@ -2,6 +2,7 @@
 #ifndef OCIPROXY_REGISTRY_RANGE_H
 #define OCIPROXY_REGISTRY_RANGE_H
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ struct ByteRange {
     std::uint64_t size() const noexcept { return last - first + 1; }
 };
 
+// A Range header with more ranges is refused: the most that a client is known to send.
+constexpr std::size_t kMaxRanges = 1024;
+
 // The specs of a Range header, in request order. nullopt means that the field is
 // to be ignored: another unit than bytes, or any part that is malformed.
 std::optional<std::vector<RangeSpec>> parseRange(std::string_view header);
@@ -44,10 +48,11 @@ struct ContentRange {
 };
 std::optional<ContentRange> parseContentRange(std::string_view header);
 
-// Entity-tag lists of If-None-Match and If-Range with our one strong validator,
-// "<digest>": quoted, unquoted, weak, "*" and lists match If-None-Match; only the
-// quoted strong form matches If-Range.
+// Entity-tag lists of If-None-Match, If-Match and If-Range with our one strong validator,
+// "<digest>": quoted, unquoted, weak, "*" and lists match If-None-Match; all but weak ones
+// match If-Match; only the quoted strong form matches If-Range.
 bool matchesIfNoneMatch(std::string_view header, std::string_view digest);
+bool matchesIfMatch(std::string_view header, std::string_view digest);
 bool matchesIfRange(std::string_view header, std::string_view digest);
 
 }  // namespace ociproxy
