@@ -95,7 +95,8 @@ public:
     void case202_badSizes() {
         for (const char* size : {"FFFFFFFFFFFFFFFFF", "-1", "+1", "0x10", "", " 5", "5 ", "5\t",
                                  "g", "5g", "5,", "5_0", "1e+1", "00000000000000005",
-                                 "\xef\xbc\x95", "8000000000000000", "FFFFFFFFFFFFFFFF", "5 5", "\"5\""}) {
+                                 "\xef\xbc\x95", "8000000000000000", "FFFFFFFFFFFFFFFF", "5 5",
+                                 "\"5\""}) {
             assertDecoded("bad", std::string(size) + "\r\nhello\r\n0\r\n\r\n");
         }
         assertAllBad({"\r\n5\r\nhello\r\n0\r\n\r\n",

@@ -6,6 +6,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include "ociproxy/base/error.h"
+#include "ociproxy/base/text.h"
 #include "support/front_fixture.h"
 
 namespace ociproxy {
@@ -52,6 +53,7 @@ class ReplyHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(wholeHead);
     CPPUNIT_TEST(persistence);
     CPPUNIT_TEST(case206_unsafeFieldsAreDropped);
+    CPPUNIT_TEST(noByteOutsidePrintableAsciiGetsOut);
     CPPUNIT_TEST(ourFieldsCannotBeSet);
     CPPUNIT_TEST(framingOfBodies);
     CPPUNIT_TEST(case36_framingOfHead);
@@ -103,6 +105,21 @@ public:
                              out.text);
     }
 
+    // Each of the 256 bytes at each end and in the middle of a name and of a value.
+    void noByteOutsidePrintableAsciiGetsOut() {
+        for (int byte = 0; byte < 256; ++byte) {
+            const std::string one(1, static_cast<char>(byte));
+            for (const std::string& text : {one + "ab", "a" + one + "b", "ab" + one, one}) {
+                Reply reply = bytesReply("", 206);
+                reply.headers.add("Value", text);
+                reply.headers.add(text, "value");
+                assertLines(head(reply).text);
+                const bool printable = byte >= 0x20 && byte < 0x7f;
+                CPPUNIT_ASSERT_EQUAL(printable, contains(head(reply), "Value: "));
+            }
+        }
+    }
+
     void ourFieldsCannotBeSet() {
         Reply reply = bytesReply("abc");
         for (const char* name : {"content-length", "Transfer-Encoding", "CONNECTION", "Date",
@@ -111,6 +128,21 @@ public:
         }
         CPPUNIT_ASSERT(!contains(head(reply), "17\r\n"));
         CPPUNIT_ASSERT(contains(head(reply), "Content-Length: 3\r\n"));
+    }
+
+    // "TOKEN: PRINTABLE" in every line behind the first, one empty line and nothing behind.
+    static void assertLines(const std::string& text) {
+        std::size_t at = text.find("\r\n") + 2;
+        CPPUNIT_ASSERT_EQUAL(std::string("HTTP/1.1 206 Partial Content\r\n"), text.substr(0, at));
+        while (text.compare(at, std::string::npos, "\r\n") != 0) {
+            const std::size_t end = text.find("\r\n", at);
+            CPPUNIT_ASSERT(end != std::string::npos && end > at);
+            const std::string line = text.substr(at, end - at);
+            const std::size_t colon = line.find(": ");
+            CPPUNIT_ASSERT(colon != std::string::npos && isToken(line.substr(0, colon)));
+            for (char c : line) CPPUNIT_ASSERT(c >= 0x20 && c < 0x7f);
+            at = end + 2;
+        }
     }
 
     void framingOfBodies() {
