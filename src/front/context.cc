@@ -61,6 +61,8 @@ void Context::finish(Connection* connection, bool complete) noexcept {
     if (!connection->pending && !connection->transfer) return;
     // No wake may find the connection between here and its next request.
     if (connection->transfer) connection->transfer->setWake({});
+    // Nor may the application read its body any more.
+    if (connection->pending && connection->pending->body) connection->pending->body->interrupt();
     const Finished finished = describe(*connection, complete);
     count(Counter::kBytesSent, finished.bodyBytes);
     application->finished(finished);

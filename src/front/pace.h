@@ -17,7 +17,8 @@ struct PaceLimits {
 // ready and the socket had no room counts: neither waiting for a fill nor for a sender
 // thread is the reader's fault. Progress is what left the socket's queue, not what was
 // put into it, so a slow reader behind large kernel buffers is seen to read. Times and
-// numbers are passed in; a plain value.
+// numbers are passed in; a plain value. Serves as well for the client that sends a body:
+// then what was received counts, and the time spent waiting for more.
 class Pace {
 public:
     explicit Pace(const PaceLimits& limits) : limits_(limits) {}

@@ -85,7 +85,7 @@ void Sender::begin(Connection* connection) {
     options.method = pending.request.method;
     options.minorVersion = pending.request.minorVersion;
     // A tunnel was asked for, or bytes follow that are no request: nothing after this.
-    options.keepAlive = pending.request.keepAlive && !pending.request.hasBody &&
+    options.keepAlive = pending.request.keepAlive && pending.bodyIsRead() &&
                         pending.request.methodText != "CONNECT";
     connection->transfer = makeTransfer(context_, connection, std::move(reply), options);
 }

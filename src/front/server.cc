@@ -37,6 +37,7 @@ private:
     void runHandler() noexcept;
     void runSender() noexcept;
     void handle(std::shared_ptr<Connection> connection) noexcept;
+    PaceLimits bodyPace() const;
 
     Context context_;
     Reactor reactor_;
@@ -135,7 +136,7 @@ void FrontServer::Impl::handle(std::shared_ptr<Connection> connection) noexcept 
     std::shared_ptr<ExchangeHandle> exchange;
     try {
         exchange = std::make_shared<ExchangeHandle>(connection, connection->pending,
-                                                    context_.senders);
+                                                    context_.senders, bodyPace());
     } catch (const std::bad_alloc&) {
         context_.log(LogLevel::kError, "out of memory for a request");
         context_.finish(connection.get(), false);
@@ -144,6 +145,11 @@ void FrontServer::Impl::handle(std::shared_ptr<Connection> connection) noexcept 
     }
     connection.reset();
     context_.application->handle(std::move(exchange));
+}
+
+PaceLimits FrontServer::Impl::bodyPace() const {
+    const Options& options = context_.options;
+    return PaceLimits{options.bodyTimeout, options.minRate, options.minRateWindow};
 }
 
 FrontServer::FrontServer(const Options& options, Application* application)

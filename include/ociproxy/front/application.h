@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ociproxy/front/message.h"
+#include "ociproxy/front/request_body.h"
 
 namespace ociproxy {
 
@@ -18,6 +19,8 @@ class Exchange {
 public:
     virtual ~Exchange() = default;
     virtual const Request& request() const noexcept = 0;
+    // nullptr: the request has none.
+    virtual RequestBody* body() noexcept { return nullptr; }
     virtual void reply(Reply reply) noexcept = 0;
 };
 
@@ -42,15 +45,15 @@ public:
     virtual ~Application() = default;
     // Asked first, on the reactor's thread, with any request whose head is complete: the
     // reply if it can be given from memory, else nullopt, and handle() follows. Must not
-    // block at all. A body of bytes is sent from there too; a file is left to a sender.
+    // block at all. A body of bytes is sent from there too; a file is left to a sender
+    // unless it is resident.
     virtual std::optional<Reply> immediateReply(const Request& request) noexcept {
         (void)request;
         return std::nullopt;
     }
-    // Called on a handler thread with a request whose head is complete and whose
-    // method is GET or HEAD without a body, or anything else that must be refused
-    // (the front closes after replies to requests with a body). Must not block on
-    // the network; may reply at once or keep the exchange.
+    // Called on a handler thread with a request whose head is complete, of any method,
+    // with or without a body. Must not block on the network, and so not read a body; may
+    // reply at once or keep the exchange.
     virtual void handle(std::shared_ptr<Exchange> exchange) noexcept = 0;
     // The reply for what the front itself refuses (400, 408, 414, 417, 431, 500,
     // 501, 503, 505): `message` says what was wrong. Must not block.

@@ -21,8 +21,9 @@ class Log;
 // hold no thread.
 //
 // Strict (RFC 9110, 9112): what is not understood is refused and
-// the connection closed, lingering, so that the answer is not eaten by a reset. A
-// request with a body is answered and closed; its body is never read as a request.
+// the connection closed, lingering, so that the answer is not eaten by a reset. A body
+// is read by the application or not at all: then the connection is closed after the
+// reply, and nothing of it is ever taken for a request.
 //
 // start() and stop() are called by one thread.
 class FrontServer {
@@ -42,6 +43,7 @@ public:
         Millis writeStall{15'000};        // counted only while bytes are ready
         std::uint64_t minRate = 1024;     // bytes per second over minRateWindow, likewise
         Millis minRateWindow{30'000};
+        Millis bodyTimeout{30'000};  // for the next byte of a request's body; minRate holds too
         Millis lingerTimeout{5'000};  // for the client to take a last reply and close
         Log* log = nullptr;
         Counters* counters = nullptr;
