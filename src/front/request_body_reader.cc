@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -168,8 +169,8 @@ bool RequestBodyReader::await(short events) {
         } else if (ready > 0) {
             pace_.resumed(now(), taken);
             return true;
-        } else if (ready < 0 && errno != EINTR) {
-            throwErrno("wait for a request body");
+        } else if (ready < 0 && errno == ENOMEM) {
+            throw std::bad_alloc();
         } else if (now() >= pace_.deadline() && pace_.tooSlow(now(), taken)) {
             final_ = Status::kTooSlow;
         }
