@@ -144,6 +144,7 @@ class FrontBodyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(unreadRestClosesTheConnection);
     CPPUNIT_TEST(readAfterTheReplyIsClosed);
     CPPUNIT_TEST(stopEndsReaders);
+    CPPUNIT_TEST(stopRacesWithTheLastBytes);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -395,6 +396,29 @@ public:
         server.front.application.waitHandled(kReaders);
         server.stop();
         CPPUNIT_ASSERT_EQUAL(kReaders, closed.load());
+    }
+
+    // Whatever comes first: a reply is whole or not there.
+    void stopRacesWithTheLastBytes() {
+        for (int round = 0; round < 4; ++round) {
+            EchoServer echo;
+            echo.start();
+            std::vector<FrontClient> clients;
+            for (int i = 0; i < 20; ++i) {
+                clients.push_back(echo.front.connect());
+                clients.back().send(head("Content-Length: 5\r\n") + "hell");
+            }
+            echo.front.application.waitHandled(clients.size());
+            std::thread sender([&clients] {
+                for (FrontClient& client : clients) client.trySend("o");
+            });
+            echo.stop();
+            sender.join();
+            for (FrontClient& client : clients) {
+                const ClientReply reply = client.read();
+                CPPUNIT_ASSERT(!reply.whole || reply.body == "hello");
+            }
+        }
     }
 
 private:

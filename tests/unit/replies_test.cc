@@ -26,7 +26,7 @@ std::string header(const Reply& reply, const std::string& name) {
 class RepliesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RepliesTest);
     CPPUNIT_TEST(wholeContentHasItsHeaders);
-    CPPUNIT_TEST(case62_to_67_ranges);
+    CPPUNIT_TEST(case62_to_67_case70_ranges);
     CPPUNIT_TEST(case68_case69_ignoredRanges);
     CPPUNIT_TEST(case71_severalRanges);
     CPPUNIT_TEST(case72_neitherMergedNorSorted);
@@ -34,6 +34,7 @@ class RepliesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(case75_thousandRangesCostLittle);
     CPPUNIT_TEST(case76_tooManyRanges);
     CPPUNIT_TEST(case77_amplification);
+    CPPUNIT_TEST(case78_whiteSpace);
     CPPUNIT_TEST(case79_case80_ifRange);
     CPPUNIT_TEST(case81_headIgnoresRange);
     CPPUNIT_TEST(case87_boundary);
@@ -44,7 +45,7 @@ class RepliesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(datesAreIgnored);
     CPPUNIT_TEST(conditionsOfWhatIsNotStored);
     CPPUNIT_TEST(severalRangesOfAGrowingBody);
-    CPPUNIT_TEST(emptyContentHasNoSlice);
+    CPPUNIT_TEST(case83_emptyContentHasNoSlice);
     CPPUNIT_TEST(tagsAreNotImmutable);
     CPPUNIT_TEST(followedRangeIsMarkedUnverified);
     CPPUNIT_TEST(unknownLengthIsNotRanged);
@@ -67,13 +68,14 @@ public:
         expectSlice(reply, 0, 1000);
     }
 
-    void case62_to_67_ranges() {
+    void case62_to_67_case70_ranges() {
         expectRange("bytes=0-99", 0, 100, "bytes 0-99/1000");
         expectRange("bytes=900-", 900, 100, "bytes 900-999/1000");
         expectRange("bytes=-100", 900, 100, "bytes 900-999/1000");
         expectRange("bytes=990-1000", 990, 10, "bytes 990-999/1000");
         expectRange("bytes=0-99999999999999999999999", 0, 1000, "bytes 0-999/1000");
         expectRange("bytes=-5000", 0, 1000, "bytes 0-999/1000");
+        expectRange("BYTES=0-0", 0, 1, "bytes 0-0/1000");
         for (const char* range : {"bytes=1000-", "bytes=1000-1000", "bytes=-0"}) {
             const Reply reply = stored(getWith("Range", range), 1000);
             CPPUNIT_ASSERT_EQUAL(416, reply.status);
@@ -106,7 +108,6 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("0+10 5+10"), slicesOf("bytes=0-9,5-14"));
         CPPUNIT_ASSERT_EQUAL(std::string("100+10 0+10"), slicesOf("bytes=100-109,0-9"));
         CPPUNIT_ASSERT_EQUAL(std::string("7+1 7+1"), slicesOf("bytes=7-7,7-7"));
-        CPPUNIT_ASSERT_EQUAL(std::string("0+1 990+10"), slicesOf("bytes=0-0, ,-10"));
     }
 
     void case73_case74_someOrNoneSatisfiable() {
@@ -153,6 +154,12 @@ public:
         expectSlice(stored(getWith("Range", "bytes=0-,0-0"), 1000), 0, 1000);
         const Reply largest = stored(getWith("Range", "bytes=0-,0-,0-"), UINT64_MAX);
         expectSlice(largest, 0, UINT64_MAX);
+    }
+
+    void case78_whiteSpace() {
+        CPPUNIT_ASSERT_EQUAL(200, stored(getWith("Range", "bytes = 0-1"), 1000).status);
+        CPPUNIT_ASSERT_EQUAL(std::string("0+2 3+2"), slicesOf("bytes=0-1, ,3-4"));
+        CPPUNIT_ASSERT_EQUAL(std::string("0+2 3+2"), slicesOf("bytes=0-1 , 3-4"));
     }
 
     void case79_case80_ifRange() {
@@ -284,11 +291,15 @@ public:
         CPPUNIT_ASSERT_EQUAL(416, followed(getWith("Range", "bytes=5000-")).status);
     }
 
-    void emptyContentHasNoSlice() {
+    void case83_emptyContentHasNoSlice() {
         const Reply reply = stored(getWith("", ""), 0);
         CPPUNIT_ASSERT_EQUAL(200, reply.status);
         CPPUNIT_ASSERT(std::get<FileBody>(reply.body).slices.empty());
-        CPPUNIT_ASSERT_EQUAL(416, stored(getWith("Range", "bytes=0-"), 0).status);
+        for (const char* range : {"bytes=0-", "bytes=-1", "bytes=0-0,5-"}) {
+            const Reply none = stored(getWith("Range", range), 0);
+            CPPUNIT_ASSERT_EQUAL(416, none.status);
+            CPPUNIT_ASSERT_EQUAL(std::string("bytes */0"), header(none, "Content-Range"));
+        }
     }
 
     void tagsAreNotImmutable() {
