@@ -14,9 +14,12 @@ std::string keyOf(const Request& request) {
     return request.target + '\0' + request.host;
 }
 
+// Of a reply that is put together on the reactor's thread: each costs a system call.
+constexpr std::size_t kMaxSlices = 16;
+
 std::uint64_t sizeOf(const FileBody& body) noexcept {
-    std::uint64_t total = body.suffix.size();
-    for (const FileSlice& slice : body.slices) total += slice.prefix.size() + slice.size;
+    std::uint64_t total = 0;
+    for (const FileSlice& slice : body.slices) total += slice.size;
     return total;
 }
 
@@ -133,7 +136,7 @@ std::optional<BytesBody> HitCache::read(const Entry& entry, const FileBody& file
     body.bytes.reserve(static_cast<std::size_t>(sizeOf(file)));
     for (const FileSlice& slice : file.slices) {
         const std::size_t size = static_cast<std::size_t>(slice.size);
-        body.bytes += slice.prefix;
+        if (file.prefix) body.bytes += file.prefix(slice);
         if (!entry.bytes.empty()) {
             body.bytes.append(entry.bytes, static_cast<std::size_t>(slice.offset), size);
         } else if (!readResident(*entry.hit.content.file, slice.offset, size, &body.bytes)) {
@@ -150,7 +153,7 @@ void HitCache::spareTheDisk(const Entry& entry, Reply* reply) const {
     if (!file) return;
     if (entry.bytes.empty() && entry.state.size <= options_.maxResident) {
         file->resident = isResidentNow(entry);
-    } else if (sizeOf(*file) <= options_.maxRead) {
+    } else if (file->slices.size() <= kMaxSlices && sizeOf(*file) <= options_.maxRead) {
         if (std::optional<BytesBody> bytes = read(entry, *file)) reply->body = *std::move(bytes);
     }
 }

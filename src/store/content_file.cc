@@ -2,16 +2,29 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 namespace ociproxy {
 
 namespace {
 
+// A file system that has no disk does not know RWF_NOWAIT, and does not need it.
+bool isInMemory(const Fd& file) noexcept {
+    struct statfs system = {};
+    return ::fstatfs(file.get(), &system) == 0 && system.f_type == TMPFS_MAGIC;
+}
+
 ssize_t readNoWait(const Fd& file, std::uint64_t offset, char* data, std::size_t size) noexcept {
     const iovec place{data, size};
-    return ::preadv2(file.get(), &place, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    const off_t at = static_cast<off_t>(offset);
+    const ssize_t got = ::preadv2(file.get(), &place, 1, at, RWF_NOWAIT);
+    if (got >= 0 || errno != EOPNOTSUPP || !isInMemory(file)) return got;
+    return ::pread(file.get(), data, size, at);
 }
 
 }  // namespace

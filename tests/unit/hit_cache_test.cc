@@ -52,6 +52,8 @@ class HitCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(servesLargerContentFromItsFile);
     CPPUNIT_TEST(leavesLargeContentToSenders);
     CPPUNIT_TEST(readsRangesOfLargeContent);
+    CPPUNIT_TEST(putsSeveralRangesTogether);
+    CPPUNIT_TEST(leavesManyRangesToSenders);
     CPPUNIT_TEST(answersConditionsAndHead);
     CPPUNIT_TEST(knowsOnlyWhatWasPut);
     CPPUNIT_TEST(hostCountsWithAQueryOnly);
@@ -114,6 +116,30 @@ public:
         CPPUNIT_ASSERT_EQUAL(206, reply.status);
         if (!isResident(*file.fd(), 2'000)) return;  // then a sender reads it
         CPPUNIT_ASSERT(content.substr(1'000, 1'000) == std::get<BytesBody>(reply.body).bytes);
+    }
+
+    void putsSeveralRangesTogether() {
+        const std::string content = pattern(1'000);
+        NamedFile file(content);
+        put("/a", file, content);
+        Request asked = request("/a");
+        asked.headers.add("Range", "bytes=0-9,100-109");
+        const Reply reply = expectReply(asked);
+        const std::string& body = std::get<BytesBody>(reply.body).bytes;
+        CPPUNIT_ASSERT(body.find(content.substr(0, 10)) < body.find(content.substr(100, 10)));
+        CPPUNIT_ASSERT(body.find("Content-Range: bytes 100-109/1000") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::string("--\r\n"), body.substr(body.size() - 4));
+    }
+
+    void leavesManyRangesToSenders() {
+        const std::string content = pattern(1'000);
+        NamedFile file(content);
+        put("/a", file, content);
+        Request asked = request("/a");
+        std::string ranges = "bytes=0-0";
+        for (int i = 1; i < 17; ++i) ranges += cat(",", i * 2, "-", i * 2);
+        asked.headers.add("Range", ranges);
+        CPPUNIT_ASSERT(!std::get<FileBody>(expectReply(asked).body).resident);
     }
 
     void answersConditionsAndHead() {
