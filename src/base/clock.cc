@@ -1,7 +1,6 @@
 #include "ociproxy/base/clock.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 
 namespace ociproxy {
@@ -24,6 +23,23 @@ std::tm utc(std::int64_t seconds) noexcept {
     return fields;
 }
 
+// Not snprintf: every reply and every log line has a date.
+void appendNumber(int value, std::size_t digits, std::string* out) {
+    const std::size_t begin = out->size();
+    out->append(digits, '0');
+    for (std::size_t i = digits; i-- > 0; value /= 10) {
+        (*out)[begin + i] = static_cast<char>('0' + value % 10);
+    }
+}
+
+void appendTime(const std::tm& t, std::string* out) {
+    appendNumber(t.tm_hour, 2, out);
+    *out += ':';
+    appendNumber(t.tm_min, 2, out);
+    *out += ':';
+    appendNumber(t.tm_sec, 2, out);
+}
+
 }  // namespace
 
 std::int64_t monotonicNs() noexcept {
@@ -37,25 +53,37 @@ std::int64_t wallSeconds() noexcept {
 
 std::string httpDate(std::int64_t wallSeconds) {
     // Not strftime: its names follow the locale.
-    static const char* const kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char* const kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    std::tm t = utc(wallSeconds);
-    char out[80];
-    int length = std::snprintf(out, sizeof out, "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                               kDays[t.tm_wday], t.tm_mday, kMonths[t.tm_mon], t.tm_year + 1900,
-                               t.tm_hour, t.tm_min, t.tm_sec);
-    return std::string(out, static_cast<std::size_t>(length));
+    static const char* const kDays[] = {"Sun, ", "Mon, ", "Tue, ", "Wed, ",
+                                        "Thu, ", "Fri, ", "Sat, "};
+    static const char* const kMonths[] = {" Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ",
+                                          " Jul ", " Aug ", " Sep ", " Oct ", " Nov ", " Dec "};
+    const std::tm t = utc(wallSeconds);
+    std::string out = kDays[t.tm_wday];
+    appendNumber(t.tm_mday, 2, &out);
+    out += kMonths[t.tm_mon];
+    appendNumber(t.tm_year + 1900, 4, &out);
+    out += ' ';
+    appendTime(t, &out);
+    out += " GMT";
+    return out;
 }
 
 std::string logTime() {
-    timespec now = read(CLOCK_REALTIME);
-    std::tm t = utc(now.tv_sec);
-    char out[80];
-    int length = std::snprintf(out, sizeof out, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ",
-                               t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
-                               t.tm_sec, now.tv_nsec / 1'000'000);
-    return std::string(out, static_cast<std::size_t>(length));
+    const timespec now = read(CLOCK_REALTIME);
+    const std::tm t = utc(now.tv_sec);
+    std::string out;
+    out.reserve(24);
+    appendNumber(t.tm_year + 1900, 4, &out);
+    out += '-';
+    appendNumber(t.tm_mon + 1, 2, &out);
+    out += '-';
+    appendNumber(t.tm_mday, 2, &out);
+    out += 'T';
+    appendTime(t, &out);
+    out += '.';
+    appendNumber(static_cast<int>(now.tv_nsec / 1'000'000), 3, &out);
+    out += 'Z';
+    return out;
 }
 
 }  // namespace ociproxy

@@ -1,5 +1,6 @@
 #include "front/request_parser.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "front/request_target.h"
@@ -24,6 +25,9 @@ bool isVersion(std::string_view text) noexcept {
            isDigit(text[7]);
 }
 
+// Bytes that no rule is about, wherever they stand but at the beginning of a line.
+bool isPlain(char c) noexcept { return c > ' ' && c < 0x7f; }
+
 }  // namespace
 
 RequestParser::Status RequestParser::advance(std::string_view input) {
@@ -45,11 +49,20 @@ RequestParser::Status RequestParser::refuse(int status, std::string_view message
     return Status::kRefused;
 }
 
+// The position up to which no limit is reached.
+std::size_t RequestParser::roomInLine() const noexcept {
+    const std::size_t head = headStart_ + limits_.head;
+    if (stage_ != Stage::kRequestLine) return head;
+    return std::min(head, lineStart_ + limits_.requestLine);
+}
+
 // The position of the CR that ends the line, or nullopt when it is not there yet.
 std::optional<std::size_t> RequestParser::findLineEnd(std::string_view input) {
+    const std::size_t room = roomInLine();
     for (std::size_t i = scanned_; i < input.size(); ++i) {
-        scanned_ = i;
         const char c = input[i];
+        if (isPlain(c) && i < room) continue;
+        scanned_ = i;
         if (c == '\r') {
             if (i + 1 == input.size()) return std::nullopt;
             if (input[i + 1] == '\n') {

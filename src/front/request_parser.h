@@ -49,6 +49,7 @@ private:
     enum class Stage { kRequestLine, kFields, kDone };
 
     Status refuse(int status, std::string_view message);
+    std::size_t roomInLine() const noexcept;
     std::optional<std::size_t> findLineEnd(std::string_view input);
     bool checkByte(std::size_t position, char c);
     bool takeLine(std::string_view line);
