@@ -12,6 +12,8 @@
 namespace ociproxy {
 namespace {
 
+constexpr std::size_t kMostWithHead = 64 * 1024;
+
 ssize_t sendPiece(int socket, const Piece& piece, std::uint64_t limit) noexcept {
     const std::size_t size = static_cast<std::size_t>(std::min(piece.size, limit));
     if (piece.file < 0) {
@@ -51,8 +53,11 @@ Transfer::Step Transfer::prepare() {
     head.wallSeconds = wallSeconds();
     ReplyHead serialized = serializeHead(reply_, head);
     head_ = std::move(serialized.text);
+    headSize_ = head_.size();
     droppedFields_ = serialized.dropped;
-    if (framing->sendBody) source_ = makeBodySource(std::move(reply_.body), *framing);
+    if (framing->sendBody && !appendToHead(reply_.body)) {
+        source_ = makeBodySource(std::move(reply_.body), *framing);
+    }
     piece_ = Piece{};
     piece_.bytes = head_.data();
     piece_.size = head_.size();
@@ -60,6 +65,14 @@ Transfer::Step Transfer::prepare() {
     piece_.body = false;
     prepared_ = true;
     return Step::kOn;
+}
+
+// A body that is small and in memory goes out with its head, in one system call.
+bool Transfer::appendToHead(const Body& body) {
+    const BytesBody* const bytes = std::get_if<BytesBody>(&body);
+    if (!bytes || bytes->bytes.size() > kMostWithHead) return false;
+    head_ += bytes->bytes;
+    return true;
 }
 
 Transfer::Step Transfer::nextPiece() {
@@ -119,7 +132,11 @@ void Transfer::advance(std::uint64_t sent) noexcept {
         piece_.offset += sent;
     }
     written_ += sent;
-    if (piece_.body) bodyBytes_ += sent;
+    if (piece_.body) {
+        bodyBytes_ += sent;
+    } else if (!headSent_ && written_ > headSize_) {
+        bodyBytes_ = written_ - headSize_;
+    }
 }
 
 std::int64_t Transfer::delivered(int socket) const noexcept {

@@ -65,6 +65,7 @@ private:
     enum class Step { kOn, kDone, kStarved, kBroken };
 
     Step prepare();
+    bool appendToHead(const Body& body);
     Step nextPiece();
     Outcome failed(int code) noexcept;
     void advance(std::uint64_t sent) noexcept;
@@ -73,7 +74,8 @@ private:
     Options options_;
     bool prepared_ = false;
     bool headSent_ = false;
-    std::string head_;
+    std::string head_;  // and a small body
+    std::size_t headSize_ = 0;
     std::unique_ptr<BodySource> source_;  // nullptr: no bytes behind the head
     Piece piece_;
     std::uint64_t written_ = 0;
