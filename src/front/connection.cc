@@ -71,6 +71,7 @@ Connection::Connection(std::uint64_t number, Fd connected, Peer from, Counters* 
     : id(number),
       peer(std::move(from)),
       socket(std::move(connected)),
+      transport(socket.get()),
       deadline(DeadlineHeap::never()),
       scheduled(DeadlineHeap::never()),
       counters_(counters) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "front/transport.h"
 #include "ociproxy/base/address.h"
 #include "ociproxy/base/clock.h"
 #include "ociproxy/base/fd.h"
@@ -71,6 +72,7 @@ public:
 
     // The owner's.
     Fd socket;
+    Transport transport;  // on that socket
     std::string input;  // bytes read and not yet consumed
     std::unique_ptr<RequestParser> parser;
     std::shared_ptr<PendingRequest> pending;  // between head and end of the reply

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <vector>
 
 #include "front/context.h"
@@ -32,6 +31,10 @@ constexpr std::uint32_t kHangUp = EPOLLONESHOT;  // errors and resets are always
 bool isInMemory(const Body& body) noexcept {
     if (const FileBody* file = std::get_if<FileBody>(&body)) return file->resident;
     return !std::holds_alternative<FollowBody>(body);
+}
+
+bool isReading(ConnectionState state) noexcept {
+    return state == ConnectionState::kIdle || state == ConnectionState::kReading;
 }
 
 ParserLimits limitsOf(const FrontServer::Options& options) {
@@ -189,12 +192,13 @@ void Reactor::park(const Shared& connection) {
         drainIdle(connection);
     } else {
         arm(connection, kInput);
+        if (connection->transport.pending()) receive(connection);
     }
 }
 
 void Reactor::awaitRoom(const Shared& connection) {
     deadlines_.set(connection.get(), connection->transfer->pace.deadline());
-    arm(connection, kRoom);
+    arm(connection, connection->transport.waitsForRoom(true) ? kRoom : kInput);
 }
 
 // Armed before it is parked, for then it may belong to somebody else at any time.
@@ -209,22 +213,30 @@ void Reactor::awaitMore(const Shared& connection) {
 void Reactor::startLinger(const Shared& connection) {
     std::string().swap(connection->input);
     connection->parser.reset();
-    ::shutdown(connection->socket.get(), SHUT_WR);
+    connection->transport.finish();
     connection->lingerLeft = kLingerBytes;
     deadlines_.set(connection.get(), now() + context_->options.lingerTimeout);
     arm(connection, kInput);
 }
 
+// Until all that has arrived is read: what the transport holds no event tells of.
 void Reactor::receive(const Shared& connection) {
+    do {
+        receiveOnce(connection);
+    } while (holds(connection) && isReading(connection->state()) &&
+             connection->transport.pending());
+}
+
+void Reactor::receiveOnce(const Shared& connection) {
     // Room for a head that is just too long, so that the parser is the one to say so.
     const std::size_t most = limits_.head + limits_.requestLine + 8;
     const std::size_t room = most - std::min(most, connection->input.size());
-    const ssize_t got = ::recv(connection->socket.get(), scratch_.data(),
-                               std::min(scratch_.size(), std::max<std::size_t>(room, 1)), 0);
+    const ssize_t got = connection->transport.receive(
+        scratch_.data(), std::min(scratch_.size(), std::max<std::size_t>(room, 1)));
     if (got > 0) {
         takeBytes(connection, std::string_view(scratch_.data(), static_cast<std::size_t>(got)));
     } else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        arm(connection, kInput);
+        arm(connection, connection->transport.waitsForRoom(false) ? kRoom : kInput);
     } else if (got == 0 && connection->state() == ConnectionState::kReading) {
         refuse(connection, 400, "request head is incomplete");
     } else {
@@ -295,7 +307,8 @@ void Reactor::sendNow(const Shared& connection) {
     const ConnectionState next = sender_.turn(connection);
     if (next == ConnectionState::kSending) {
         context_->senders->push(connection, next);
-    } else if (next == ConnectionState::kIdle && !connection->input.empty()) {
+    } else if (next == ConnectionState::kIdle &&
+               (!connection->input.empty() || connection->transport.pending())) {
         context_->inbox.give(connection, next);
     } else {
         connection->enter(next);
@@ -320,8 +333,7 @@ void Reactor::refuse(const Shared& connection, int status, std::string_view mess
 
 void Reactor::discard(const Shared& connection) {
     for (int i = 0; i < kDiscardsPerEvent; ++i) {
-        const ssize_t got =
-            ::recv(connection->socket.get(), scratch_.data(), scratch_.size(), 0);
+        const ssize_t got = connection->transport.discard(scratch_.data(), scratch_.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno == EAGAIN) break;
         const std::uint64_t taken = got > 0 ? static_cast<std::uint64_t>(got) : 0;
@@ -396,9 +408,7 @@ void Reactor::startDrain() noexcept {
 
 // A request that has arrived already is still answered.
 void Reactor::drainIdle(const Shared& connection) {
-    char next = 0;
-    const bool waiting = ::recv(connection->socket.get(), &next, 1, MSG_PEEK) > 0;
-    if (connection->served && !waiting) {
+    if (connection->served && !connection->transport.hasInput()) {
         close(connection);
         return;
     }

@@ -58,6 +58,7 @@ private:
     void startLinger(const Shared& connection);
 
     void receive(const Shared& connection);
+    void receiveOnce(const Shared& connection);
     void takeBytes(const Shared& connection, std::string_view bytes);
     void parse(const Shared& connection);
     void submit(const Shared& connection);

@@ -72,7 +72,7 @@ ConnectionState Sender::fail(Connection* connection, const char* cause) noexcept
 Transfer::Outcome Sender::send(Connection* connection) {
     connection->woken.store(false);  // before the body is looked at: no wake is lost
     if (!connection->transfer) begin(connection);
-    return connection->transfer->turn(connection->socket.get(), kTurnBytes);
+    return connection->transfer->turn(connection->transport, kTurnBytes);
 }
 
 // Makes the transfer of the reply that the application gave, or of a 500.

@@ -4,9 +4,8 @@
 #include <cerrno>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 
+#include "front/transport.h"
 #include "ociproxy/base/clock.h"
 
 namespace ociproxy {
@@ -14,14 +13,11 @@ namespace {
 
 constexpr std::size_t kMostWithHead = 64 * 1024;
 
-ssize_t sendPiece(int socket, const Piece& piece, std::uint64_t limit) noexcept {
+ssize_t sendPiece(Transport& transport, const Piece& piece, std::uint64_t limit) noexcept {
     const std::size_t size = static_cast<std::size_t>(std::min(piece.size, limit));
-    if (piece.file < 0) {
-        // A cut of the budget is followed by the next turn: no MSG_MORE for its sake.
-        return ::send(socket, piece.bytes, size, MSG_NOSIGNAL | (piece.more ? MSG_MORE : 0));
-    }
-    off_t offset = static_cast<off_t>(piece.offset);
-    return ::sendfile(socket, piece.file, &offset, size);
+    // A cut of the budget is followed by the next turn: it is no reason to say `more`.
+    if (piece.file < 0) return transport.send(piece.bytes, size, piece.more);
+    return transport.sendFile(piece.file, piece.offset, size);
 }
 
 }  // namespace
@@ -88,7 +84,7 @@ Transfer::Step Transfer::nextPiece() {
     return Step::kBroken;
 }
 
-Transfer::Outcome Transfer::turn(int socket, std::uint64_t budget) {
+Transfer::Outcome Transfer::turn(Transport& transport, std::uint64_t budget) {
     for (;;) {
         if (piece_.size == 0) {
             switch (nextPiece()) {
@@ -99,7 +95,7 @@ Transfer::Outcome Transfer::turn(int socket, std::uint64_t budget) {
             }
         }
         if (budget == 0) return Outcome::kAgain;
-        const ssize_t sent = sendPiece(socket, piece_, budget);
+        const ssize_t sent = sendPiece(transport, piece_, budget);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0) return failed(errno);
         if (sent == 0) return Outcome::kCut;  // the file is shorter than was promised

@@ -14,6 +14,8 @@
 
 namespace ociproxy {
 
+class Transport;
+
 // One reply on its way into a socket, without ever blocking on the client. Body files
 // go by sendfile, so that a turn may wait for the disk: senders do this, not the
 // reactor. A growing body of unknown length is chunked for an HTTP/1.1 client; for an
@@ -40,7 +42,7 @@ public:
 
     // Sends at most `budget` bytes, and the rest of a head. Throws Error when the reply
     // cannot be framed.
-    Outcome turn(int socket, std::uint64_t budget);
+    Outcome turn(Transport& transport, std::uint64_t budget);
 
     // Wake function of a body that grows. Set before the first turn; an empty one
     // before the transfer is let go.

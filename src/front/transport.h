@@ -1,0 +1,49 @@
+#ifndef OCIPROXY_SRC_FRONT_TRANSPORT_H
+#define OCIPROXY_SRC_FRONT_TRANSPORT_H
+
+#include <cstddef>
+#include <cstdint>
+#include <sys/types.h>
+
+namespace ociproxy {
+
+// The bytes of one connection, both ways, on a non-blocking socket. The operations tell
+// what the system calls of their names do: a count, or -1 with errno. EAGAIN: nothing can
+// be done before the socket is ready, for what waitsForRoom() says.
+// Borrows the socket. Owned by its connection; one thread at a time.
+class Transport {
+public:
+    explicit Transport(int socket) noexcept : socket_(socket) {}
+    Transport(const Transport&) = delete;
+    Transport& operator=(const Transport&) = delete;
+
+    // 0: the client has ended what it sends.
+    ssize_t receive(char* bytes, std::size_t size) noexcept;
+    // Whether receive() would give something though the socket need not be readable: to
+    // be asked before anybody waits for input.
+    bool pending() const noexcept { return false; }
+    // Whether receive() would give something now.
+    bool hasInput() noexcept;
+
+    // `more`: something follows at once, so that a short packet need not be sent.
+    ssize_t send(const char* bytes, std::size_t size, bool more) noexcept;
+    // From a file, at `offset`. 0: the file ends before. An error may be the file's.
+    ssize_t sendFile(int file, std::uint64_t offset, std::size_t size) noexcept;
+
+    // After EAGAIN: whether the socket must have room for output, else input. `usually`:
+    // what the operation is about.
+    bool waitsForRoom(bool usually) const noexcept { return usually; }
+
+    // Ends what we send, in order; what was sent still arrives. Never called after an
+    // end in the middle, so that it is seen as one.
+    void finish() noexcept;
+    // Throws away what the client sends. As receive(); after finish() only.
+    ssize_t discard(char* scratch, std::size_t size) noexcept;
+
+private:
+    const int socket_;
+};
+
+}  // namespace ociproxy
+
+#endif
