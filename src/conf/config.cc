@@ -31,6 +31,11 @@ std::string UpstreamUrl::text() const {
                usual ? std::string() : cat(":", port));
 }
 
+bool Config::speaksTls() const noexcept {
+    return std::any_of(listen.begin(), listen.end(),
+                       [](const ListenAddress& where) { return where.tls; });
+}
+
 unsigned Config::workerCount() const {
     const unsigned wanted = workers ? *workers : std::thread::hardware_concurrency();
     return std::clamp(wanted, 1u, kMaxWorkerCount);

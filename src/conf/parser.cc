@@ -37,6 +37,7 @@ Config ConfigParser::parse() {
         parseLine(line);
     }
     closeSection();
+    checkTls();
     return std::move(config_);
 }
 
@@ -81,6 +82,12 @@ void ConfigParser::closeSection() {
     findParam(ParamScope::kUpstream, "url")->set({&config_, &upstream}, url);
 }
 
+void ConfigParser::checkTls() const {
+    if (tlsLine_ == 0) return;
+    if (config_.tlsCertificate.empty()) failAt(tlsLine_, "tls needs tls_certificate");
+    if (config_.tlsKey.empty()) failAt(tlsLine_, "tls needs tls_key");
+}
+
 void ConfigParser::claimName(const std::string& name, int line) {
     const auto [known, fresh] = names_.emplace(name, line);
     if (!fresh) failAt(line, cat(name, " is an upstream already in line ", known->second));
@@ -114,6 +121,7 @@ void ConfigParser::setKey(std::string_view key, std::string_view value) {
     } catch (const std::invalid_argument& e) {
         fail(cat(param->name, " = ", logEscape(value), ": ", e.what()));
     }
+    if (tlsLine_ == 0 && config_.speaksTls()) tlsLine_ = line_;
     if (key != "aliases") return;
     for (std::string& alias : upstream->aliases) {
         alias = canonicalRegistry(alias);

@@ -28,6 +28,13 @@ std::string absolutePath(const std::string& value) {
     return value;
 }
 
+// Without a default: empty when no file says otherwise.
+std::string pathOrNone(const std::string& value) {
+    return value.empty() ? value : absolutePath(value);
+}
+
+Lines unlessNone(const std::string& value) { return value.empty() ? Lines() : Lines{value}; }
+
 std::vector<std::string> list(const std::string& value) {
     std::vector<std::string> out;
     for (std::string_view word : words(value)) out.emplace_back(word);
@@ -89,13 +96,39 @@ ListenAddress pathAddress(const std::string& value) {
 }  // namespace
 
 void setListen(const ParamTarget& target, const std::string& value) {
-    target.config->listen.push_back(inetAddress(value));
+    const std::vector<std::string> parts = list(value);
+    ListenAddress listen = inetAddress(parts.front());
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+        if (parts[i] != "tls" || listen.tls) bad("behind the address only the word tls may stand");
+        listen.tls = true;
+    }
+    target.config->listen.push_back(std::move(listen));
 }
-
 Lines printListen(const ParamTarget& target) {
     Lines lines;
-    for (const ListenAddress& listen : target.config->listen) lines.push_back(listen.text);
+    for (const ListenAddress& listen : target.config->listen) {
+        lines.push_back(listen.text + (listen.tls ? " tls" : ""));
+    }
     return lines;
+}
+
+void setTlsCertificate(const ParamTarget& target, const std::string& value) {
+    target.config->tlsCertificate = pathOrNone(value);
+}
+Lines printTlsCertificate(const ParamTarget& target) {
+    return unlessNone(target.config->tlsCertificate);
+}
+
+void setTlsKey(const ParamTarget& target, const std::string& value) {
+    target.config->tlsKey = pathOrNone(value);
+}
+Lines printTlsKey(const ParamTarget& target) { return unlessNone(target.config->tlsKey); }
+
+void setTlsClientCa(const ParamTarget& target, const std::string& value) {
+    target.config->tlsClientCa = pathOrNone(value);
+}
+Lines printTlsClientCa(const ParamTarget& target) {
+    return unlessNone(target.config->tlsClientCa);
 }
 
 void setAdminListen(const ParamTarget& target, const std::string& value) {

@@ -34,6 +34,8 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(everyKeyIsRead);
     CPPUNIT_TEST(commentsAndWhiteSpace);
     CPPUNIT_TEST(listenAddresses);
+    CPPUNIT_TEST(tlsListeners);
+    CPPUNIT_TEST(tlsNeedsCertificateAndKey);
     CPPUNIT_TEST(adminAddress);
     CPPUNIT_TEST(allowListMayBeEmpty);
     CPPUNIT_TEST(urls);
@@ -114,6 +116,40 @@ public:
                                 "[127.0.0.1]:80", "127.1:80"}) {
             expectError(cat("listen = ", bad, "\n"), "f:1: listen = ");
         }
+    }
+
+    void tlsListeners() {
+        const std::string text =
+            "listen = :80\nlisten = [::1]:443\t tls\ntls_certificate = /c.pem\n"
+            "tls_key = /k.pem\ntls_client_ca = /a.pem\n";
+        const Config config = parseConfig(text, "f");
+        CPPUNIT_ASSERT(!config.listen.at(0).tls && config.listen.at(1).tls);
+        CPPUNIT_ASSERT(config.speaksTls());
+        // Sockets are kept over a reload by their text, whatever is spoken there.
+        CPPUNIT_ASSERT_EQUAL(std::string("[::1]:443"), config.listen[1].text);
+        CPPUNIT_ASSERT_EQUAL(std::string("/c.pem"), config.tlsCertificate);
+        CPPUNIT_ASSERT_EQUAL(std::string("/k.pem"), config.tlsKey);
+        CPPUNIT_ASSERT_EQUAL(std::string("/a.pem"), config.tlsClientCa);
+        CPPUNIT_ASSERT(dumpConfig(config).find("listen = [::1]:443 tls\n") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(dumpConfig(config), dumpConfig(parseConfig(dumpConfig(config), "f")));
+        CPPUNIT_ASSERT(!defaultConfig().speaksTls());
+        for (const char* bad : {"tls", ":1 TLS", ":1 ssl", ":1 tls tls", ":1 tls x", "tls :1"}) {
+            expectError(cat("listen = ", bad, "\n"), "f:1: listen = ");
+        }
+        for (const char* key : {"tls_certificate", "tls_key", "tls_client_ca"}) {
+            expectError(cat(key, " = c.pem\n"), cat("f:1: ", key, " = c.pem: an absolute path"));
+        }
+    }
+
+    void tlsNeedsCertificateAndKey() {
+        const std::string certificate = "tls_certificate = /c.pem\n";
+        const std::string key = "tls_key = /k.pem\n";
+        expectError("listen = :1\nlisten = :2 tls\nlisten = :3 tls\n" + key,
+                    "f:2: tls needs tls_certificate");
+        expectError(certificate + "listen = :1 tls\n[upstream a.test]\n", "f:2: tls needs tls_key");
+        // In any order, and harmless where nobody asks for it.
+        CPPUNIT_ASSERT(parseConfig(key + "listen = :1 tls\n" + certificate, "f").speaksTls());
+        CPPUNIT_ASSERT(!parseConfig(certificate, "f").speaksTls());
     }
 
     void adminAddress() {

@@ -26,8 +26,9 @@ public:
 // One address to listen on: the unix socket `path`, or without one `address`; without
 // that all addresses, IPv6 and IPv4 on one socket (IPv4 alone where there is no IPv6).
 struct ListenAddress {
-    std::string text;  // as written
+    std::string text;  // as written, without the words behind the address
     std::string path;  // absolute
+    bool tls = false;
     std::optional<IpAddress> address;
     std::uint16_t port = 0;  // 0: chosen by the kernel
 };
@@ -56,6 +57,9 @@ struct UpstreamConfig {
 struct Config {
     std::string file;  // empty: built-in defaults
     std::vector<ListenAddress> listen;
+    std::string tlsCertificate;  // paths of PEM files; empty: none
+    std::string tlsKey;
+    std::string tlsClientCa;
     std::vector<ListenAddress> adminListen;  // one, or none: off
     std::string user;   // empty: auto
     std::string group;  // empty: auto
@@ -72,6 +76,8 @@ struct Config {
     std::vector<std::string> allowUpstreams;  // names, *.suffix, *
     std::vector<UpstreamConfig> upstreams;
 
+    // Whether clients are served through TLS somewhere.
+    bool speaksTls() const noexcept;
     // `workers`, or the number of cores, at most 32 and at least 1.
     unsigned workerCount() const;
 };
