@@ -2,12 +2,11 @@
 
 #include <cerrno>
 #include <memory>
-#include <string>
 #include <sys/socket.h>
 #include <thread>
 
+#include "front/canned.h"
 #include "front/context.h"
-#include "front/reply_head.h"
 #include "front/socket_setup.h"
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/log.h"
@@ -39,8 +38,8 @@ bool isPassing(int code) {
 
 }  // namespace
 
-Acceptor::Acceptor(Context* context, int listener, const Reply& busy)
-    : context_(context), listener_(listener), busy_(busy) {}
+Acceptor::Acceptor(Context* context, const FrontServer::Listener& listener, const Reply& busy)
+    : context_(context), listener_(listener.socket), tls_(listener.tls), busy_(busy) {}
 
 void Acceptor::prepare() { setupListener(listener_, kAcceptWait); }
 
@@ -89,28 +88,22 @@ void Acceptor::take(Fd socket, const sockaddr_storage& address) {
     const std::size_t open = context_->connections.load();
     if (open >= limit + kRefusedReserve) return;
     setupConnection(socket.get(), address);
-    ConnectionState state = ConnectionState::kIdle;
-    if (open >= limit) {
-        sendBusy(socket.get());
-        state = ConnectionState::kLingering;
-    }
     const std::shared_ptr<Connection> connection = std::make_shared<Connection>(
         context_->nextId.fetch_add(1), std::move(socket), describePeer(address),
         context_->options.counters);
+    const ConnectionState state = begin(connection.get(), open >= limit);
     context_->connections.fetch_add(1);
     if (!context_->inbox.give(connection, state)) context_->connections.fetch_sub(1);
 }
 
-// Fits into the buffer of a new socket. Its method is unknown: a body does no harm
-// because nothing follows.
-void Acceptor::sendBusy(int socket) {
-    HeadOptions head;
-    head.framing = frameReply(busy_, Method::kGet, 1).value_or(Framing{});
-    head.keepAlive = false;
-    head.wallSeconds = wallSeconds();
-    std::string text = serializeHead(busy_, head).text;
-    if (const BytesBody* body = std::get_if<BytesBody>(&busy_.body)) text += body->bytes;
-    (void)!::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
+// Where the connection starts. Through TLS one too many is told so after the handshake.
+ConnectionState Acceptor::begin(Connection* connection, bool excess) {
+    connection->tls = tls_;
+    connection->excess = excess;
+    if (tls_) return ConnectionState::kGreeting;
+    if (!excess) return ConnectionState::kIdle;
+    sendCanned(connection->transport, busy_);
+    return ConnectionState::kLingering;
 }
 
 }  // namespace ociproxy

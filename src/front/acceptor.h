@@ -3,8 +3,10 @@
 
 #include <atomic>
 
+#include "front/connection.h"
 #include "ociproxy/base/fd.h"
 #include "ociproxy/front/message.h"
+#include "ociproxy/front/server.h"
 
 struct sockaddr_storage;
 
@@ -17,8 +19,8 @@ class Context;
 // wake the last one again and again). One thread; stops within kAcceptWait.
 class Acceptor {
 public:
-    // `listener` is borrowed. `busy`: what a connection above the limit is answered.
-    Acceptor(Context* context, int listener, const Reply& busy);
+    // `busy`: what a connection above the limit is answered.
+    Acceptor(Context* context, const FrontServer::Listener& listener, const Reply& busy);
 
     void prepare();       // throws SysError
     void run() noexcept;  // the body of the thread; ends when stopped or draining
@@ -28,10 +30,11 @@ private:
     void acceptOne();
     void failed(int code) noexcept;
     void take(Fd socket, const sockaddr_storage& address);
-    void sendBusy(int socket);
+    ConnectionState begin(Connection* connection, bool excess);
 
     Context* context_;
     const int listener_;
+    const bool tls_;
     const Reply busy_;
     std::atomic<bool> stopping_{false};
     bool failing_ = false;  // the last accept failed: log once, not every time

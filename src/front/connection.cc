@@ -16,15 +16,21 @@ namespace {
 constexpr std::size_t kStates = static_cast<std::size_t>(ConnectionState::kClosed) + 1;
 
 constexpr std::array<const char*, kStates> kNames{
-    "idle", "reading", "queued", "sending", "blocked", "parking", "parked", "lingering", "closed"};
+    "greeting", "securing", "idle",   "reading",   "queued", "sending",
+    "blocked",  "parking",  "parked", "lingering", "closed"};
 
 constexpr unsigned bit(ConnectionState state) { return 1U << static_cast<unsigned>(state); }
 
 // From each state, the states that may follow. kSending to itself: the next turn.
 constexpr std::array<unsigned, kStates> kFollowers{
+    // kGreeting
+    bit(ConnectionState::kSecuring) | bit(ConnectionState::kClosed),
+    // kSecuring
+    bit(ConnectionState::kGreeting) | bit(ConnectionState::kIdle) |
+        bit(ConnectionState::kLingering) | bit(ConnectionState::kClosed),
     // kIdle; lingering: refused for being one too many
-    bit(ConnectionState::kReading) | bit(ConnectionState::kLingering) |
-        bit(ConnectionState::kClosed),
+    bit(ConnectionState::kGreeting) | bit(ConnectionState::kReading) |
+        bit(ConnectionState::kLingering) | bit(ConnectionState::kClosed),
     // kReading; sending: refused, or answered at once
     bit(ConnectionState::kQueued) | bit(ConnectionState::kSending) |
         bit(ConnectionState::kClosed),
@@ -48,6 +54,8 @@ constexpr std::array<unsigned, kStates> kFollowers{
 // Where a connection in that state is counted; nullopt: nowhere.
 std::optional<WorkerGauge> gaugeOf(ConnectionState state) noexcept {
     switch (state) {
+        case ConnectionState::kGreeting:
+        case ConnectionState::kSecuring: return WorkerGauge::kConnectionsSecuring;
         case ConnectionState::kIdle: return WorkerGauge::kConnectionsIdle;
         case ConnectionState::kReading: return WorkerGauge::kConnectionsReading;
         case ConnectionState::kQueued: return WorkerGauge::kConnectionsHandled;

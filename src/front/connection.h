@@ -21,12 +21,15 @@ class Transfer;
 
 // What a connection does, and with it who owns it.
 //
+//   kGreeting <----> kSecuring --done--> kIdle        (of a TLS listener; refused: kLingering)
 //   kIdle --bytes--> kReading --head--> kQueued --reply--> kSending --done--> kIdle
 //                        |                                  |  ^   `-close--> kLingering
 //                        `--refused, answered at once-----'    |
 //                                     kBlocked, kParking <-----+  each may end in kClosed
 //                                               kParked
 enum class ConnectionState : std::uint8_t {
+    kGreeting,   // reactor: waits to go on with a TLS handshake
+    kSecuring,   // the thread that shakes hands or its queue
     kIdle,       // reactor: no byte of a head yet
     kReading,    // reactor: part of a head
     kQueued,     // a handler thread, then the application's exchange
@@ -77,7 +80,9 @@ public:
     std::unique_ptr<RequestParser> parser;
     std::shared_ptr<PendingRequest> pending;  // between head and end of the reply
     std::unique_ptr<Transfer> transfer;       // while a reply is sent
-    TimePoint headStart;                      // of the first byte of the head
+    TimePoint headStart;  // of the first byte of the head; of a handshake: of its wait
+    bool tls = false;                         // came by a TLS listener
+    bool excess = false;                      // one too many: to be told so and let go
     bool served = false;                      // a reply was completed
     bool reset = false;  // closing discards what the kernel still holds
 

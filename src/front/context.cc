@@ -5,6 +5,7 @@
 #include "front/exchange.h"
 #include "front/transfer.h"
 #include "ociproxy/base/log.h"
+#include "ociproxy/base/text.h"
 
 namespace ociproxy {
 namespace {
@@ -48,7 +49,8 @@ Context::Context(const FrontServer::Options& chosen, Application* served)
     : options(chosen),
       application(served),
       handlers(std::make_shared<ConnectionQueue>(chosen.maxQueued)),
-      senders(std::make_shared<ConnectionQueue>(std::numeric_limits<std::size_t>::max())) {}
+      senders(std::make_shared<ConnectionQueue>(std::numeric_limits<std::size_t>::max())),
+      handshakes(std::numeric_limits<std::size_t>::max()) {}
 
 Reply Context::refusal(int status, std::string_view message) noexcept {
     Reply reply = application->errorReply(status, message);
@@ -69,6 +71,17 @@ void Context::finish(Connection* connection, bool complete) noexcept {
     connection->transfer.reset();
     connection->pending.reset();
     if (complete) connection->served = true;
+}
+
+void Context::noteTlsFailure(const Connection& connection, std::string_view cause) noexcept {
+    count(Counter::kTlsFailures);
+    if (!options.log || !options.log->enabled(LogLevel::kDebug)) return;
+    try {
+        log(LogLevel::kDebug,
+            cat("TLS handshake with ", connection.peer.text, " failed: ", cause));
+    } catch (const std::bad_alloc&) {
+        return;  // the line is not worth more trouble
+    }
 }
 
 void Context::count(Counter counter, std::uint64_t amount) noexcept {

@@ -32,9 +32,11 @@ public:
 
     const FrontServer::Options options;
     Application* const application;
-    // Shared with exchanges and wake functions, which may outlive the server.
+    // Handlers and senders are shared with exchanges and wake functions, which may
+    // outlive the server.
     const std::shared_ptr<ConnectionQueue> handlers;
     const std::shared_ptr<ConnectionQueue> senders;
+    ConnectionQueue handshakes;
     ReactorInbox inbox;
     std::atomic<Departure> departure{Departure::kStaying};
     std::atomic<std::size_t> connections{0};
@@ -47,6 +49,9 @@ public:
 
     // Ends what is in progress, if anything: no more wakes, one Application::finished().
     void finish(Connection* connection, bool complete) noexcept;
+
+    // A handshake that led to nothing: counted, and logged for who looks for it.
+    void noteTlsFailure(const Connection& connection, std::string_view cause) noexcept;
 
     void count(Counter counter, std::uint64_t amount = 1) noexcept;
     void log(LogLevel level, std::string_view message) noexcept;

@@ -119,6 +119,11 @@ bool Reactor::holds(const Shared& connection) const noexcept {
 
 void Reactor::dispatchEvent(const Shared& connection) {
     switch (connection->state()) {
+        case ConnectionState::kGreeting:
+            if (!holds(connection)) return;
+            deadlines_.set(connection.get(), DeadlineHeap::never());
+            context_->handshakes.push(connection, ConnectionState::kSecuring);
+            return;
         case ConnectionState::kIdle:
         case ConnectionState::kReading:
             if (holds(connection)) receive(connection);
@@ -137,6 +142,7 @@ void Reactor::dispatchEvent(const Shared& connection) {
         case ConnectionState::kLingering:
             if (holds(connection)) discard(connection);
             return;
+        case ConnectionState::kSecuring:
         case ConnectionState::kQueued:
         case ConnectionState::kSending:
         case ConnectionState::kParking:  // somebody else's, who will notice
@@ -154,11 +160,13 @@ void Reactor::takeInbox() noexcept {
 void Reactor::takeOne(const Shared& connection) {
     if (!connection->adopted) adopt(connection);
     switch (connection->state()) {
+        case ConnectionState::kGreeting: awaitGreeting(connection); return;
         case ConnectionState::kIdle: park(connection); return;
         case ConnectionState::kBlocked: awaitRoom(connection); return;
         case ConnectionState::kParking: awaitMore(connection); return;
         case ConnectionState::kLingering: startLinger(connection); return;
         case ConnectionState::kClosed: close(connection); return;
+        case ConnectionState::kSecuring:
         case ConnectionState::kReading:
         case ConnectionState::kQueued:
         case ConnectionState::kSending:
@@ -176,6 +184,15 @@ void Reactor::adopt(const Shared& connection) {
     }
     connection->armed = kHangUp;
     connection->adopted = true;
+    connection->headStart = now();
+}
+
+// The whole handshake has the time of a head.
+void Reactor::awaitGreeting(const Shared& connection) {
+    TimePoint deadline = connection->headStart + context_->options.headerTimeout;
+    if (draining()) deadline = std::min(deadline, now() + kDrainGrace);
+    deadlines_.set(connection.get(), deadline);
+    arm(connection, connection->transport.waitsForRoom(false) ? kRoom : kInput);
 }
 
 // Between requests, or before the first one.
@@ -190,9 +207,10 @@ void Reactor::park(const Shared& connection) {
     deadlines_.set(connection.get(), now() + patience);
     if (draining()) {
         drainIdle(connection);
+    } else if (connection->transport.pending()) {
+        receive(connection);
     } else {
         arm(connection, kInput);
-        if (connection->transport.pending()) receive(connection);
     }
 }
 
@@ -274,6 +292,7 @@ void Reactor::submit(const Shared& connection) {
     pending->request.peer = connection->peer.address;
     pending->request.peerPort = connection->peer.port;
     pending->request.received = now();
+    pending->request.secure = connection->tls;
     connection->input.erase(0, connection->parser->consumed());
     if (connection->input.empty()) std::string().swap(connection->input);
     connection->parser.reset();
@@ -375,8 +394,13 @@ void Reactor::onDeadline(const Shared& connection) {
             }
             return;
         }
+        case ConnectionState::kGreeting:
+            if (connection->transport.tls()) context_->noteTlsFailure(*connection, "too slow");
+            close(connection);
+            return;
         case ConnectionState::kIdle:
         case ConnectionState::kLingering: close(connection); return;
+        case ConnectionState::kSecuring:
         case ConnectionState::kQueued:
         case ConnectionState::kSending:
         case ConnectionState::kParking:
@@ -394,8 +418,9 @@ void Reactor::startDrain() noexcept {
     try {
         for (const auto& [id, connection] : connections_) {
             // One that is idle without a deadline is on its way back through the inbox.
-            if (connection->state() == ConnectionState::kIdle &&
-                connection->deadline != DeadlineHeap::never()) {
+            const ConnectionState state = connection->state();
+            if ((state == ConnectionState::kIdle || state == ConnectionState::kGreeting) &&
+                holds(connection)) {
                 idle.push_back(connection);
             }
         }
@@ -413,7 +438,11 @@ void Reactor::drainIdle(const Shared& connection) {
         return;
     }
     deadlines_.set(connection.get(), std::min(connection->deadline, now() + kDrainGrace));
-    arm(connection, kInput);
+    if (connection->state() == ConnectionState::kIdle && connection->transport.pending()) {
+        receive(connection);
+    } else {
+        arm(connection, connection->transport.waitsForRoom(false) ? kRoom : kInput);
+    }
 }
 
 void Reactor::arm(const Shared& connection, std::uint32_t events) {
@@ -437,6 +466,8 @@ void Reactor::cut(const Shared& connection) noexcept {
 }
 
 void Reactor::close(const Shared& connection) noexcept {
+    const bool amidst = connection->pending || connection->transfer || connection->reset;
+    if (!amidst && connection->socket) connection->transport.sayGoodbye();
     context_->finish(connection.get(), false);
     if (connection->state() != ConnectionState::kClosed) {
         connection->enter(ConnectionState::kClosed);

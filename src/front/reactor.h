@@ -52,6 +52,7 @@ private:
     void guarded(const Shared& connection, void (Reactor::*step)(const Shared&)) noexcept;
 
     void adopt(const Shared& connection);
+    void awaitGreeting(const Shared& connection);
     void park(const Shared& connection);
     void awaitMore(const Shared& connection);
     void awaitRoom(const Shared& connection);

@@ -6,6 +6,7 @@
 #include "front/acceptor.h"
 #include "front/context.h"
 #include "front/exchange.h"
+#include "front/handshaker.h"
 #include "front/reactor.h"
 #include "front/sender.h"
 #include "front/thread.h"
@@ -36,12 +37,14 @@ private:
     void spawn(const std::string& name, std::function<void()> body);
     void runHandler() noexcept;
     void runSender() noexcept;
+    void runHandshaker() noexcept;
     void handle(std::shared_ptr<Connection> connection) noexcept;
     PaceLimits bodyPace() const;
 
     Context context_;
     Reactor reactor_;
     Sender sender_;
+    std::unique_ptr<Handshaker> handshaker_;  // only with TLS
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::vector<std::unique_ptr<Thread>> threads_;
     std::atomic<unsigned> accepting_{0};
@@ -69,11 +72,16 @@ void FrontServer::Impl::startThreads() {
     for (unsigned i = 0; i < context_.options.senders; ++i) {
         spawn(cat("sender ", i), [this] { runSender(); });
     }
+    if (context_.options.tls) {
+        handshaker_ = std::make_unique<Handshaker>(&context_);
+        spawn("handshaker", [this] { runHandshaker(); });
+    }
 }
 
 void FrontServer::Impl::startAcceptors() {
     Reply busy = context_.refusal(503, "too many connections");
-    for (int listener : context_.options.listeners) {
+    for (const Listener& listener : context_.options.listeners) {
+        OCIPROXY_ASSERT(!listener.tls || context_.options.tls);
         acceptors_.push_back(std::make_unique<Acceptor>(&context_, listener, busy));
         Acceptor* const acceptor = acceptors_.back().get();
         acceptor->prepare();
@@ -103,6 +111,7 @@ void FrontServer::Impl::stop() noexcept {
     for (const std::unique_ptr<Acceptor>& acceptor : acceptors_) acceptor->stop();
     context_.handlers->close();
     context_.senders->close();
+    context_.handshakes.close();
     reactor_.requestStop();
     for (const std::unique_ptr<Thread>& thread : threads_) thread->join();
     // Alone now: exchanges and wakes of the application find closed queues.
@@ -129,6 +138,12 @@ void FrontServer::Impl::runHandler() noexcept {
 void FrontServer::Impl::runSender() noexcept {
     while (const std::shared_ptr<Connection> connection = context_.senders->pop()) {
         sender_.serve(connection);
+    }
+}
+
+void FrontServer::Impl::runHandshaker() noexcept {
+    while (const std::shared_ptr<Connection> connection = context_.handshakes.pop()) {
+        handshaker_->serve(connection);
     }
 }
 

@@ -37,6 +37,17 @@ void requireReadable(const Config& config, const UpstreamConfig& section) {
                           ": cannot read ca_file ", section.caFile, ": ", errnoText(errno)));
 }
 
+// The sockets are in the order of `listen`, those that were passed to us too.
+std::vector<FrontServer::Listener> listenersFrom(const Heritage& heritage) {
+    const std::vector<ListenAddress>& words = heritage.config->listen;
+    std::vector<FrontServer::Listener> out;
+    for (int socket : heritage.listeners->descriptors()) {
+        const std::size_t place = out.size();
+        out.emplace_back(socket, place < words.size() && words[place].tls);
+    }
+    return out;
+}
+
 std::uint64_t descriptorLimit() noexcept {
     rlimit limit{};
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
@@ -102,7 +113,8 @@ Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self) {
 
 FrontServer::Options frontOptions(const Heritage& heritage) {
     FrontServer::Options out;
-    out.listeners = heritage.listeners->descriptors();
+    out.listeners = listenersFrom(heritage);
+    out.tls = heritage.tls;
     out.maxConnections = connectionLimit(descriptorLimit());
     out.log = heritage.log;
     out.counters = &heritage.shared->counters();
@@ -111,7 +123,8 @@ FrontServer::Options frontOptions(const Heritage& heritage) {
 
 FrontServer::Options adminFrontOptions(const Heritage& heritage) {
     FrontServer::Options out;
-    out.listeners = heritage.adminListeners->descriptors();
+    const std::vector<int> sockets = heritage.adminListeners->descriptors();
+    out.listeners.assign(sockets.begin(), sockets.end());
     out.handlers = 2;
     out.senders = 2;
     out.maxConnections = kAdminConnections;

@@ -23,6 +23,12 @@ constexpr CounterFamily kTraffic[] = {
      "Client requests whose head was refused."},
     {Counter::kConnections, "ociproxy_connections_accepted_total",
      "Client connections accepted."},
+    {Counter::kTlsHandshakes, "ociproxy_tls_handshakes_total",
+     "TLS handshakes with clients that succeeded."},
+    {Counter::kTlsResumed, "ociproxy_tls_sessions_resumed_total",
+     "TLS handshakes with clients that took up an earlier session."},
+    {Counter::kTlsFailures, "ociproxy_tls_handshake_failures_total",
+     "TLS handshakes with clients that failed, plain text and time-outs included."},
     {Counter::kBytesSent, "ociproxy_client_sent_bytes_total",
      "Bytes of bodies sent to clients, counted when a reply ends."},
     {Counter::kBytesSaved, "ociproxy_saved_bytes_total",
@@ -61,6 +67,7 @@ struct Labelled {
 };
 
 constexpr Labelled<WorkerGauge> kStates[] = {
+    {WorkerGauge::kConnectionsSecuring, "securing"},
     {WorkerGauge::kConnectionsIdle, "idle"},
     {WorkerGauge::kConnectionsReading, "reading"},
     {WorkerGauge::kConnectionsHandled, "handled"},

@@ -22,9 +22,9 @@ main:     proc conf
 # REGULAR EXPRESSION  MODULE...  (found outside of these modules it is an error; "src/M" means
 # not in the public headers of M either)
 only_in='
-#include[<"]Poco/Net/                               upstream
+#include[<"]Poco/Net/                               upstream src/front
 #include[<"]Poco/Util/                              conf proc main
-#include[<"](openssl/|Poco/Crypto/)                 base upstream
+#include[<"](openssl/|Poco/Crypto/)                 base upstream src/front
 #include[<"]boost/                                  src/shm
 SYS_futex|__NR_futex|FUTEX_[A-Z]|linux/futex[.]h    src/shm
 (^|[^A-Za-z0-9_.>])(v?fork|wait(pid|id|3|4))[(]     proc

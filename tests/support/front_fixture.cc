@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cppunit/TestAssert.h>
+#include <openssl/err.h>
 
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
@@ -273,11 +274,42 @@ std::string ClientReply::field(std::string_view name) const {
     return value ? *value : "(none)";
 }
 
-FrontClient::FrontClient(Fd socket) : socket_(std::move(socket)) {}
+FrontClient::FrontClient(Fd socket) : socket_(std::move(socket)), ssl_(nullptr, &SSL_free) {}
+
+bool FrontClient::startTls(SSL_CTX* context, SSL_SESSION* resume) {
+    ssl_.reset(SSL_new(context));
+    CPPUNIT_ASSERT(ssl_ && SSL_set_fd(ssl_.get(), socket_.get()) == 1);
+    if (resume) CPPUNIT_ASSERT_EQUAL(1, SSL_set_session(ssl_.get(), resume));
+    ERR_clear_error();
+    if (SSL_connect(ssl_.get()) == 1) return true;
+    const char* const reason = ERR_reason_error_string(ERR_peek_error());
+    tlsError_ = reason ? reason : "";
+    return false;
+}
+
+// As recv(); an end without close_notify is a reset, which end_ tells from a real one.
+ssize_t FrontClient::receiveTls(char* bytes, int size) {
+    ERR_clear_error();
+    const int got = SSL_read(ssl_.get(), bytes, size);
+    if (got > 0) return got;
+    const int error = SSL_get_error(ssl_.get(), got);
+    if (error == SSL_ERROR_ZERO_RETURN) return 0;
+    if (error == SSL_ERROR_SSL) {
+        const unsigned long code = ERR_peek_error();
+        const char* const reason = ERR_reason_error_string(code);
+        tlsError_ = reason ? reason : "";
+        const bool eof = ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+        end_ = eof ? End::kTruncated : End::kAlert;
+        errno = ECONNRESET;
+    }
+    return -1;
+}
 
 bool FrontClient::trySend(std::string_view bytes) {
     while (!bytes.empty()) {
-        const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent =
+            ssl_ ? SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()))
+                 : ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent <= 0) return false;
         bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -286,7 +318,10 @@ bool FrontClient::trySend(std::string_view bytes) {
 
 void FrontClient::send(std::string_view bytes) { CPPUNIT_ASSERT(trySend(bytes)); }
 
-void FrontClient::shutdownSend() { ::shutdown(socket_.get(), SHUT_WR); }
+void FrontClient::shutdownSend() {
+    if (ssl_) SSL_shutdown(ssl_.get());
+    ::shutdown(socket_.get(), SHUT_WR);
+}
 
 void FrontClient::reset() {
     const linger now{1, 0};
@@ -296,13 +331,14 @@ void FrontClient::reset() {
 
 bool FrontClient::more() {
     char bytes[65536];
-    const ssize_t got = ::recv(socket_.get(), bytes, sizeof bytes, 0);
+    const ssize_t got = ssl_ ? receiveTls(bytes, sizeof bytes)
+                             : ::recv(socket_.get(), bytes, sizeof bytes, 0);
     if (got > 0) {
         buffer_.append(bytes, static_cast<std::size_t>(got));
         return true;
     }
     CPPUNIT_ASSERT_MESSAGE("nothing came", got == 0 || errno == ECONNRESET || errno == EPIPE);
-    end_ = got == 0 ? End::kClosed : End::kReset;
+    if (end_ == End::kNone) end_ = got == 0 ? End::kClosed : End::kReset;
     return false;
 }
 
@@ -388,6 +424,8 @@ bool FrontClient::readChunks(std::string* body) {
 
 // --- FrontFixture
 
+bool FrontFixture::overTls = false;
+
 FrontFixture::FrontFixture() {
     char name[] = "/tmp/ociproxy-front-XXXXXX";
     if (!::mkdtemp(name)) throwErrno("mkdtemp");
@@ -403,6 +441,24 @@ FrontFixture::FrontFixture() {
     options.listeners = {listener_.get(), unixListener_.get()};
     options.handlers = 2;
     options.senders = 1;
+    if (!overTls) return;
+    authority_ = std::make_unique<TestAuthority>();
+    clientContext_ = authority_->client();
+    speakTls(tlsOptions(*authority_));
+}
+
+TlsServer::Options FrontFixture::tlsOptions(const TestAuthority& authority) {
+    const TestAuthority::Identity own = authority.issueServer("IP:127.0.0.1");
+    TlsServer::Options out;
+    out.certificate = {"certificate", own.certificate};
+    out.key = {"key", own.key};
+    return out;
+}
+
+void FrontFixture::speakTls(const TlsServer::Options& with) {
+    tls_ = std::make_unique<TlsServer>(with);
+    options.tls = tls_.get();
+    options.listeners[0].tls = true;
 }
 
 FrontFixture::~FrontFixture() {
@@ -416,8 +472,17 @@ void FrontFixture::start() {
     server_->start();
 }
 
-FrontClient FrontFixture::connect(int receiveBuffer) {
+FrontClient FrontFixture::connectPlain(int receiveBuffer) {
     return FrontClient(connectTo(loopback(port_), receiveBuffer));
+}
+
+FrontClient FrontFixture::connect(int receiveBuffer) {
+    FrontClient client = connectPlain(receiveBuffer);
+    if (clientContext_) {
+        const bool secure = client.startTls(clientContext_.get());
+        CPPUNIT_ASSERT_MESSAGE("TLS: " + client.tlsError(), secure);
+    }
+    return client;
 }
 
 FrontClient FrontFixture::connectUnix() {

@@ -14,6 +14,8 @@
 
 #include "ociproxy/base/fd.h"
 #include "ociproxy/front/server.h"
+#include "ociproxy/front/tls.h"
+#include "support/test_certificates.h"
 
 namespace ociproxy {
 
@@ -128,9 +130,14 @@ struct ClientReply {
 // One connection to the server. One thread.
 class FrontClient {
 public:
-    enum class End { kClosed, kReset, kNone };
+    // With TLS: kClosed with close_notify, kTruncated without, kAlert with a fatal one.
+    enum class End { kClosed, kReset, kTruncated, kAlert, kNone };
 
     explicit FrontClient(Fd socket);
+    // Speaks TLS from here on; false if the handshake failed, and tlsError() says why.
+    bool startTls(SSL_CTX* context, SSL_SESSION* resume = nullptr);
+    const std::string& tlsError() const { return tlsError_; }
+    SSL* ssl() const { return ssl_.get(); }
     void send(std::string_view bytes);      // all of it; fails the test otherwise
     bool trySend(std::string_view bytes);   // false: the connection is broken
     void get(const std::string& target) { send("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"); }
@@ -149,11 +156,14 @@ public:
 
 private:
     bool more();
+    ssize_t receiveTls(char* bytes, int size);
     bool readBody(ClientReply* reply, bool head);
     bool readChunks(std::string* body);
     std::string takeLine();
 
     Fd socket_;
+    std::unique_ptr<SSL, void (*)(SSL*)> ssl_;
+    std::string tlsError_;
     std::string buffer_;
     End end_ = End::kNone;
 };
@@ -166,11 +176,22 @@ public:
     FrontServer::Options options;
     ScriptedApplication application;
 
+    // While set, new fixtures speak TLS on their port, and so do the clients of connect():
+    // for running tests a second time.
+    static bool overTls;
+    // The port speaks TLS. Before start().
+    void speakTls(const TlsServer::Options& options);
+    // What TLS clients of connect() use; REQUIRES: overTls was set.
+    TestAuthority& authority() { return *authority_; }
+    // A certificate for 127.0.0.1 and its key, of that authority.
+    static TlsServer::Options tlsOptions(const TestAuthority& authority);
+
     void start();  // with `options`
     FrontServer& server() { return *server_; }
     void destroyServer() { server_.reset(); }
     // `receiveBuffer` bytes; 0: the system's choice.
     FrontClient connect(int receiveBuffer = 0);
+    FrontClient connectPlain(int receiveBuffer = 0);
     FrontClient connectUnix();
     // One request on a connection of its own; everything until the end.
     std::string exchange(std::string_view request);
@@ -181,6 +202,9 @@ private:
     Fd listener_;
     Fd unixListener_;
     std::uint16_t port_ = 0;
+    std::unique_ptr<TestAuthority> authority_;
+    TestAuthority::Context clientContext_{nullptr, &SSL_CTX_free};
+    std::unique_ptr<TlsServer> tls_;
     std::unique_ptr<FrontServer> server_;
 };
 

@@ -47,6 +47,39 @@ Certificate newCertificate(EVP_PKEY* key, const char* name, long validSeconds) {
     return out;
 }
 
+// What `write` writes into it.
+template <class Write>
+std::string textOf(const Write& write) {
+    const std::unique_ptr<BIO, int (*)(BIO*)> memory(BIO_new(BIO_s_mem()), &BIO_free);
+    CPPUNIT_ASSERT_EQUAL(1, write(memory.get()));
+    char* bytes = nullptr;
+    const long size = BIO_get_mem_data(memory.get(), &bytes);
+    return std::string(bytes, static_cast<std::size_t>(size));
+}
+
+std::string certificatePem(X509* certificate) {
+    return textOf([&](BIO* out) { return PEM_write_bio_X509(out, certificate); });
+}
+
+std::string keyPem(EVP_PKEY* key) {
+    return textOf([&](BIO* out) {
+        return PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
+    });
+}
+
+void use(const TestAuthority::Identity& identity, SSL_CTX* context) {
+    const std::unique_ptr<BIO, int (*)(BIO*)> certificate(
+        BIO_new_mem_buf(identity.certificate.data(), -1), &BIO_free);
+    const std::unique_ptr<BIO, int (*)(BIO*)> key(BIO_new_mem_buf(identity.key.data(), -1),
+                                                  &BIO_free);
+    const Certificate leaf(PEM_read_bio_X509(certificate.get(), nullptr, nullptr, nullptr),
+                           &X509_free);
+    const Key secret(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr),
+                     &EVP_PKEY_free);
+    CPPUNIT_ASSERT_EQUAL(1, SSL_CTX_use_certificate(context, leaf.get()));
+    CPPUNIT_ASSERT_EQUAL(1, SSL_CTX_use_PrivateKey(context, secret.get()));
+}
+
 }  // namespace
 
 TestAuthority::TestAuthority() : key_(newKey()), certificate_(nullptr, &X509_free) {
@@ -61,8 +94,9 @@ TestAuthority::TestAuthority() : key_(newKey()), certificate_(nullptr, &X509_fre
     addExtension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign");
     addExtension(ca, ca, NID_subject_key_identifier, "hash");
     CPPUNIT_ASSERT(X509_sign(ca, key_.get(), EVP_sha256()) > 0);
+    pem_ = certificatePem(ca);
     std::FILE* file = std::fopen(caFile_.c_str(), "w");
-    CPPUNIT_ASSERT(file && PEM_write_X509(file, ca) == 1);
+    CPPUNIT_ASSERT(file && std::fwrite(pem_.data(), pem_.size(), 1, file) == 1);
     std::fclose(file);
 }
 
@@ -71,17 +105,39 @@ TestAuthority::~TestAuthority() {
     ::rmdir(directory_.c_str());
 }
 
-TestAuthority::Context TestAuthority::server(const std::string& names, long validSeconds) const {
+TestAuthority::Identity TestAuthority::issue(const char* name, const std::string& names,
+                                             const char* usage, long validSeconds) const {
     const Key key = newKey();
-    const Certificate leaf = newCertificate(key.get(), "server", validSeconds);
+    const Certificate leaf = newCertificate(key.get(), name, validSeconds);
     X509* ca = certificate_.get();
     X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca));
-    addExtension(leaf.get(), ca, NID_subject_alt_name, names);
-    addExtension(leaf.get(), ca, NID_ext_key_usage, "serverAuth");
+    if (!names.empty()) addExtension(leaf.get(), ca, NID_subject_alt_name, names);
+    addExtension(leaf.get(), ca, NID_ext_key_usage, usage);
     CPPUNIT_ASSERT(X509_sign(leaf.get(), key_.get(), EVP_sha256()) > 0);
+    return {certificatePem(leaf.get()), keyPem(key.get())};
+}
+
+TestAuthority::Identity TestAuthority::issueServer(const std::string& names,
+                                                   long validSeconds) const {
+    return issue("server", names, "serverAuth", validSeconds);
+}
+
+TestAuthority::Identity TestAuthority::issueClient(const std::string& name) const {
+    return issue(name.c_str(), "", "clientAuth", kHour);
+}
+
+TestAuthority::Context TestAuthority::server(const std::string& names, long validSeconds) const {
     Context context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
-    CPPUNIT_ASSERT_EQUAL(1, SSL_CTX_use_certificate(context.get(), leaf.get()));
-    CPPUNIT_ASSERT_EQUAL(1, SSL_CTX_use_PrivateKey(context.get(), key.get()));
+    use(issueServer(names, validSeconds), context.get());
+    return context;
+}
+
+TestAuthority::Context TestAuthority::client(const Identity* own) const {
+    Context context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    CPPUNIT_ASSERT_EQUAL(1, X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()),
+                                                certificate_.get()));
+    if (own) use(*own, context.get());
     return context;
 }
 

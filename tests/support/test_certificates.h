@@ -25,8 +25,23 @@ public:
     // is valid from an hour ago to `validSeconds` from now.
     Context server(const std::string& names, long validSeconds = 3600) const;
 
+    // A certificate and its key in PEM form.
+    struct Identity {
+        std::string certificate;
+        std::string key;
+    };
+    Identity issueServer(const std::string& names, long validSeconds = 3600) const;
+    Identity issueClient(const std::string& name) const;
+    const std::string& pem() const noexcept { return pem_; }  // the authority's own
+    // A client's context that trusts this authority; with a certificate if `own` is given.
+    Context client(const Identity* own = nullptr) const;
+
 private:
+    Identity issue(const char* name, const std::string& names, const char* usage,
+                   long validSeconds) const;
+
     std::string directory_;
+    std::string pem_;
     std::string caFile_;
     std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key_;
     std::unique_ptr<X509, void (*)(X509*)> certificate_;

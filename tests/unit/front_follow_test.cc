@@ -442,4 +442,16 @@ public:
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FrontFollowTest);
 
+// All of it again through TLS.
+class FrontFollowTlsTest : public FrontFollowTest {
+    CPPUNIT_TEST_SUB_SUITE(FrontFollowTlsTest, FrontFollowTest);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override { FrontFixture::overTls = true; }
+    void tearDown() override { FrontFixture::overTls = false; }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FrontFollowTlsTest);
+
 }  // namespace ociproxy

@@ -289,4 +289,16 @@ public:
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FrontSenderTest);
 
+// All of it again through TLS.
+class FrontSenderTlsTest : public FrontSenderTest {
+    CPPUNIT_TEST_SUB_SUITE(FrontSenderTlsTest, FrontSenderTest);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override { FrontFixture::overTls = true; }
+    void tearDown() override { FrontFixture::overTls = false; }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FrontSenderTlsTest);
+
 }  // namespace ociproxy

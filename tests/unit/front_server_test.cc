@@ -684,4 +684,16 @@ public:
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FrontServerTest);
 
+// All of it again through TLS.
+class FrontServerTlsTest : public FrontServerTest {
+    CPPUNIT_TEST_SUB_SUITE(FrontServerTlsTest, FrontServerTest);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override { FrontFixture::overTls = true; }
+    void tearDown() override { FrontFixture::overTls = false; }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FrontServerTlsTest);
+
 }  // namespace ociproxy

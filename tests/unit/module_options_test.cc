@@ -34,6 +34,7 @@ class ModuleOptionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(theDirectoryKnowsSectionsAndTheAllowList);
     CPPUNIT_TEST(anUnreadableCaFileIsAConfigurationFailure);
     CPPUNIT_TEST(modulesGetWhatIsConfigured);
+    CPPUNIT_TEST(listenersSpeakWhatTheirLineSays);
     CPPUNIT_TEST(connectionsFitTheDescriptors);
     CPPUNIT_TEST_SUITE_END();
 
@@ -115,6 +116,22 @@ public:
         CPPUNIT_ASSERT(!proxy.unverifiedRanges);
         CPPUNIT_ASSERT_EQUAL(std::string("abc"), proxy.instanceId);
         CPPUNIT_ASSERT(frontOptions(heritage).counters == &shared.counters());
+    }
+
+    void listenersSpeakWhatTheirLineSays() {
+        const Config config = parseConfig(
+            "listen = 127.0.0.1:0\nlisten = 127.0.0.1:0 tls\ntls_certificate = /c\n"
+            "tls_key = /k\n", "f");
+        Listeners listeners(config.listen, Millis{0});
+        SharedState shared{SharedState::Options{64, 16}};
+        Heritage heritage;
+        heritage.config = &config;
+        heritage.listeners = &listeners;
+        heritage.shared = &shared;
+        const std::vector<FrontServer::Listener> out = frontOptions(heritage).listeners;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, out.size());
+        CPPUNIT_ASSERT_EQUAL(listeners.descriptors().at(1), out[1].socket);
+        CPPUNIT_ASSERT(!out[0].tls && out[1].tls);
     }
 
     void connectionsFitTheDescriptors() {

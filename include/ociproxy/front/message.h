@@ -56,6 +56,7 @@ struct Request {
     Headers headers;
     bool hasBody = false;   // Content-Length above 0 or Transfer-Encoding
     bool keepAlive = true;  // what the client wants
+    bool secure = false;    // came through TLS
     std::optional<IpAddress> peer;
     std::uint16_t peerPort = 0;
     TimePoint received;     // when the head was complete

@@ -12,13 +12,14 @@ namespace ociproxy {
 
 class Counters;
 class Log;
+class TlsServer;
 
 // The HTTP/1.1 server of one worker process: an acceptor thread per listener
 // (blocking accept4 with SO_RCVTIMEO on the shared socket, so that connections
 // spread evenly over workers), one epoll reactor that parks idle connections and
 // collects heads against deadlines, a bounded pool of handler threads and a few
-// sender threads. Idle connections, slow readers and requests that wait for a fill
-// hold no thread.
+// sender threads; with a TLS listener one thread that shakes hands. Idle connections,
+// slow readers and requests that wait for a fill hold no thread.
 //
 // Strict (RFC 9110, 9112): what is not understood is refused and
 // the connection closed, lingering, so that the answer is not eaten by a reset. A body
@@ -28,8 +29,15 @@ class Log;
 // start() and stop() are called by one thread.
 class FrontServer {
 public:
+    // A listening socket, borrowed.
+    struct Listener {
+        Listener(int listening, bool speaksTls = false) : socket(listening), tls(speaksTls) {}
+        int socket;
+        bool tls;
+    };
     struct Options {
-        std::vector<int> listeners;  // listening sockets, borrowed
+        std::vector<Listener> listeners;
+        TlsServer* tls = nullptr;  // of listeners that speak TLS; borrowed, for it alone
         unsigned handlers = 8;
         unsigned senders = 4;
         std::size_t maxConnections = 10'000;  // above: a canned 503, then close

@@ -21,6 +21,7 @@ class LogFile;
 class PidFile;
 class ProcessTitle;
 class SharedState;
+class TlsServer;
 class StartReport;
 
 // Made by the master before the first fork of a generation, the same for all its
@@ -33,6 +34,7 @@ struct Heritage {
     const Config* config = nullptr;
     Listeners* listeners = nullptr;
     Listeners* adminListeners = nullptr;  // the janitor's alone; nullptr: off
+    TlsServer* tls = nullptr;             // nullptr: no listener speaks TLS
     // The master's alone, as far as there: a child closes its copies.
     Fd* cacheLock = nullptr;
     PidFile* pidFile = nullptr;

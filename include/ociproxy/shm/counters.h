@@ -12,6 +12,9 @@ enum class Counter : std::uint32_t {
     kConnections,      // accepted
     kRequests,         // requests whose head was understood
     kBadRequests,      // refused by the parser
+    kTlsHandshakes,    // done
+    kTlsResumed,       // of these: sessions taken up again
+    kTlsFailures,      // handshakes that failed, plain text and time-outs included
     kBytesSent,        // to clients, bodies
     kBytesSaved,       // of these: what nobody had to fetch for them
     kBytesFetched,     // from upstreams, bodies
@@ -45,6 +48,7 @@ enum class Gauge : std::uint32_t {
 
 // Each worker's own; all workers' are added up.
 enum class WorkerGauge : std::uint32_t {
+    kConnectionsSecuring,   // a TLS handshake is not done yet
     kConnectionsIdle,
     kConnectionsReading,    // part of a head is there
     kConnectionsHandled,    // a request waits for its reply
