@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
     Config config = readConfig(line);
     if (line.action == Action::kDump) return print(dumpConfig(config));
     if (line.action == Action::kCheck) {
+        checkFiles(config);
         return print(configName(config) + ": configuration is valid\n");
     }
 

@@ -18,10 +18,11 @@ std::string destination(const std::string& log, bool stderrGone) {
 }  // namespace
 
 Estate::Estate(const Heritage& common, Config config, Listeners listeners,
-               Listeners adminListeners, bool stderrGone)
+               Listeners adminListeners, std::unique_ptr<TlsServer> tls, bool stderrGone)
     : config_(std::move(config)),
       listeners_(std::move(listeners)),
       adminListeners_(std::move(adminListeners)),
+      tls_(std::move(tls)),
       heritage_(common) {
     config_.log = destination(config_.log, stderrGone);
     config_.accessLog = destination(config_.accessLog, stderrGone);
@@ -35,6 +36,7 @@ Estate::Estate(const Heritage& common, Config config, Listeners listeners,
     heritage_.config = &config_;
     heritage_.listeners = &listeners_;
     heritage_.adminListeners = adminListeners_.empty() ? nullptr : &adminListeners_;
+    heritage_.tls = tls_.get();
     heritage_.log = log_.get();
     heritage_.accessLog = accessLog_.get();
     heritage_.countLostRecords();

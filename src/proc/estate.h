@@ -7,22 +7,23 @@
 
 #include "ociproxy/base/log.h"
 #include "ociproxy/conf/config.h"
+#include "ociproxy/front/tls.h"
 #include "ociproxy/proc/heritage.h"
 #include "ociproxy/proc/listeners.h"
 #include "ociproxy/proc/master.h"
 
 namespace ociproxy {
 
-// What one generation has for itself: its configuration, its sockets and its logs. What
-// all generations share is in `common`. Lives as long as anybody holds its Generation.
-// Not synchronized: the master's one thread.
+// What one generation has for itself: its configuration, its sockets, its certificate and
+// its logs. What all generations share is in `common`. Lives as long as anybody holds its
+// Generation. Not synchronized: the master's one thread.
 class Estate : public std::enable_shared_from_this<Estate> {
 public:
     // `common` brings the members of Heritage that outlive generations. `stderrGone`:
     // logs that would go there go to syslog. Throws FatalError (EX_CANTCREAT) when a log
     // cannot be opened.
     Estate(const Heritage& common, Config config, Listeners listeners, Listeners adminListeners,
-           bool stderrGone);
+           std::unique_ptr<TlsServer> tls, bool stderrGone);
     Estate(const Estate&) = delete;
     Estate& operator=(const Estate&) = delete;
 
@@ -37,6 +38,7 @@ private:
     Config config_;
     Listeners listeners_;
     Listeners adminListeners_;
+    std::unique_ptr<TlsServer> tls_;
     std::unique_ptr<Log> log_;
     std::unique_ptr<LogFile> accessLog_;
     Heritage heritage_;

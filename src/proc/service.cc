@@ -24,6 +24,7 @@
 #include "ociproxy/store/store.h"
 #include "proc/confinement.h"
 #include "proc/estate.h"
+#include "proc/tls_files.h"
 
 namespace ociproxy {
 
@@ -93,6 +94,7 @@ private:
     TimePoint lockedAt_{};
     std::unique_ptr<SharedState> shared_;
     std::string instanceId_ = randomId();
+    const TlsServer::TicketSecret ticketSecret_ = newTicketSecret();
     std::shared_ptr<Estate> estate_;
     std::shared_ptr<Estate> next_;  // while a reload is under way
 };
@@ -117,6 +119,7 @@ void Service::openEstate(const Config& config) {
     Listeners listeners = inherited_.empty() ? Listeners(config.listen, kPatience)
                                              : Listeners(std::move(inherited_));
     Listeners adminListeners(config.adminListen, kPatience);
+    std::unique_ptr<TlsServer> tls = loadTls(config, identity, ticketSecret_);
     const std::string pidFile = pidFileOf(config);
     if (!pidFile.empty()) pidFile_.emplace(pidFile, kPatience);
     // What follows opens files in directories that are not root's.
@@ -128,8 +131,10 @@ void Service::openEstate(const Config& config) {
     lockedAt_ = now();
     // Before the first fork, or nobody shares it.
     shared_ = std::make_unique<SharedState>(SharedState::Options{});
+    const TlsServer* const speaker = tls.get();
     estate_ = std::make_shared<Estate>(common(), config, std::move(listeners),
-                                       std::move(adminListeners), line_.daemon);
+                                       std::move(adminListeners), std::move(tls), line_.daemon);
+    logTls(estate_->log(), speaker);
     logIdentity(estate_->log(), identity);
     logConfinement(estate_->log());
 }
@@ -157,10 +162,14 @@ Generation Service::renew() {
     Config config = readConfig(line_);
     const std::vector<std::string> fixed = keepFixedParams(estate_->config(), &config);
     requireOwnLogs(config);
+    std::unique_ptr<TlsServer> tls = loadTls(config, ownIdentity(), ticketSecret_);
+    const TlsServer* const speaker = tls.get();
     Listeners listeners(config.listen, estate_->listeners());
     Listeners adminListeners(config.adminListen, estate_->adminListeners());
     auto fresh = std::make_shared<Estate>(common(), std::move(config), std::move(listeners),
-                                          std::move(adminListeners), line_.daemon);
+                                          std::move(adminListeners), std::move(tls),
+                                          line_.daemon);
+    logTls(fresh->log(), speaker);
     for (const std::string& line : fixed) fresh->log().warning(line);
     next_ = fresh;
     return fresh->generation("reloaded");
@@ -175,6 +184,13 @@ void Service::announce(Milestone milestone, const std::string& status) {
 }
 
 }  // namespace
+
+void checkFiles(const Config& config) {
+    const Identity self = ownIdentity();
+    const bool root = self.uid == 0;
+    loadTls(config, root ? chooseIdentity(config.user, config.group, self) : self,
+            TlsServer::TicketSecret());
+}
 
 int runService(const CommandLine& line, const Config& config, ProcessTitle* title) {
     return Service(line, title).run(config);

@@ -7,6 +7,10 @@ struct CommandLine;
 struct Config;
 class ProcessTitle;
 
+// For "ociproxy -t": reads the files that the configuration names and that are read before
+// anything is done. Throws ConfigError, and FatalError when there is no such user.
+void checkFiles(const Config& config);
+
 // Serves as `config` says until told to stop; returns the exit status. Becomes the
 // master process; with line.daemon one that has left its terminal. Started as root it
 // leaves root's rights once the addresses are bound (proc/privileges.h). A reload reads
