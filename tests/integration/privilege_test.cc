@@ -16,6 +16,7 @@
 #include "ociproxy/base/account.h"
 #include "ociproxy/base/fd.h"
 #include "support/runner.h"
+#include "support/test_certificates.h"
 
 namespace ociproxy::itest {
 
@@ -74,6 +75,7 @@ class PrivilegeTest : public IntegrationTest {
     CPPUNIT_TEST_SUITE(PrivilegeTest);
     OCIPROXY_INTEGRATION_TEST(rootBecomesNobody);
     OCIPROXY_INTEGRATION_TEST(privilegedPort);
+    OCIPROXY_INTEGRATION_TEST(rootReadsTheKeyOnce);
     OCIPROXY_INTEGRATION_TEST(aNewWorkerIsNobodyToo);
     OCIPROXY_INTEGRATION_TEST(rootBecomesSomebodyByDefault);
     OCIPROXY_INTEGRATION_TEST(rootMayStayRoot);
@@ -104,6 +106,29 @@ public:
         if (port == 0) skipTest("all ports below 1024 are in use");
         startAsNobody(cat("listen = 127.0.0.1:", port, "\n"));
         assertServed(fetch(port, "/v2/"), "{}");
+        assertServed(get("/v2/"), "{}");
+    }
+
+    // At the start; a reload needs a key that the proxy itself may read.
+    void rootReadsTheKeyOnce() {
+        requireNobody();
+        const TestAuthority authority;
+        const TempRoot keys;
+        const TestAuthority::Identity identity = authority.issueServer("IP:127.0.0.1");
+        const std::string key = keys.file("key");
+        writeFile(keys.file("cert"), identity.certificate);
+        writeFile(key, identity.key);
+        CPPUNIT_ASSERT_EQUAL(0, ::chmod(keys.file("cert").c_str(), 0644));
+        CPPUNIT_ASSERT_EQUAL(0, ::chmod(key.c_str(), 0600));
+        CPPUNIT_ASSERT_EQUAL(0, ::chmod(keys.path().c_str(), 0711));
+        startAsNobody(cat("listen = 127.0.0.1:0 tls\ntls_certificate = ", keys.file("cert"),
+                          "\ntls_key = ", key, "\n"));
+        const std::string refused = proxy().refusedReload();
+        assertContains(refused, cat("tls_key ", key, ": cannot be read by user nobody"));
+        assertContains(refused, "only a start by root reads it as root");
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(key.c_str(), 0, nobody_.gid));
+        CPPUNIT_ASSERT_EQUAL(0, ::chmod(key.c_str(), 0640));
+        proxy().reload();
         assertServed(get("/v2/"), "{}");
     }
 
