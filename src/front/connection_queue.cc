@@ -53,6 +53,11 @@ std::shared_ptr<Connection> ConnectionQueue::pop() noexcept {
     return list_.takeFirst();
 }
 
+bool ConnectionQueue::unused() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return !closed_ && list_.empty();
+}
+
 void ConnectionQueue::close() noexcept {
     {
         const std::lock_guard<std::mutex> lock(mutex_);

@@ -44,6 +44,8 @@ public:
     Push push(std::shared_ptr<Connection> connection, ConnectionState state) noexcept;
     // Waits; nullptr once closed.
     std::shared_ptr<Connection> pop() noexcept;
+    // Open, and nobody is queued; what may be so no longer when this returns.
+    bool unused() noexcept;
     // What is still queued is let go.
     void close() noexcept;
 

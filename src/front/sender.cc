@@ -44,7 +44,11 @@ std::unique_ptr<Transfer> makeTransfer(Context* context, Connection* connection,
 }
 
 void Sender::serve(const std::shared_ptr<Connection>& connection) noexcept {
-    const ConnectionState next = turn(connection);
+    ConnectionState next = turn(connection);
+    // While nobody waits for a turn, passing it on would only change the thread.
+    while (next == ConnectionState::kSending && context_->senders->unused()) {
+        next = turn(connection);
+    }
     if (next == ConnectionState::kSending) {
         context_->senders->push(connection, next);
     } else {

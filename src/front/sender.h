@@ -22,7 +22,7 @@ public:
     // One turn. REQUIRES: the connection is in kSending and the caller's. Gives the state
     // that it is to enter: kSending, for the next turn, or one of the reactor's.
     ConnectionState turn(const std::shared_ptr<Connection>& connection) noexcept;
-    // The same, and passes it on to whom it then belongs.
+    // Turns until somebody else waits for one; then passes it on to whom it belongs.
     void serve(const std::shared_ptr<Connection>& connection) noexcept;
 
 private:
