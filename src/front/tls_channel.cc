@@ -35,6 +35,12 @@ void startCall() noexcept {
     errno = 0;
 }
 
+// What a resumed session was granted for may have ended since: each time a session is
+// taken up the client gets a new one, but its certificate is not verified again.
+bool isExpired(const X509* certificate) noexcept {
+    return certificate && X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+}
+
 std::string reasonOf(SSL* ssl, int code) {
     const long verified = SSL_get_verify_result(ssl);
     if (verified != X509_V_OK) return X509_verify_cert_error_string(verified);
@@ -53,18 +59,21 @@ TlsChannel::TlsChannel(ssl_ctx_st* context, int socket) : ssl_(SSL_new(context),
 
 TlsChannel::~TlsChannel() = default;
 
-TlsChannel::Shake TlsChannel::shakeHands() noexcept {
+TlsChannel::Shake TlsChannel::shakeHands() {
     startCall();
     const int result = SSL_do_handshake(ssl_.get());
-    if (result == 1) return Shake::kDone;
+    if (result == 1 && !(resumed() && isExpired(SSL_get0_peer_certificate(ssl_.get())))) {
+        return Shake::kDone;
+    }
+    if (result == 1) return fail(X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED));
     const int code = errno;
     failed(result);
     if (!broken_ && !end_) return Shake::kWait;
-    try {
-        failure_ = reasonOf(ssl_.get(), code);
-    } catch (const std::bad_alloc&) {
-        failure_.clear();
-    }
+    return fail(reasonOf(ssl_.get(), code));
+}
+
+TlsChannel::Shake TlsChannel::fail(std::string reason) noexcept {
+    failure_ = std::move(reason);
     broken_ = true;
     return Shake::kFailed;
 }

@@ -26,8 +26,9 @@ public:
     TlsChannel& operator=(const TlsChannel&) = delete;
 
     // Goes on with the handshake; kWait: when the socket is ready. After kFailed failure()
-    // says why, and the client was sent an alert if TLS has one for it.
-    Shake shakeHands() noexcept;
+    // says why, and the client was sent an alert if TLS has one for it. Throws
+    // std::bad_alloc.
+    Shake shakeHands();
     const std::string& failure() const noexcept { return failure_; }
     bool resumed() const noexcept;
 
@@ -40,6 +41,7 @@ public:
     void sayGoodbye() noexcept;
 
 private:
+    Shake fail(std::string reason) noexcept;
     ssize_t failed(int result) noexcept;
     bool hold(const char* bytes, std::size_t size) noexcept;
     ssize_t write(const char* bytes, std::size_t size) noexcept;

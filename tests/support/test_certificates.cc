@@ -122,8 +122,9 @@ TestAuthority::Identity TestAuthority::issueServer(const std::string& names,
     return issue("server", names, "serverAuth", validSeconds);
 }
 
-TestAuthority::Identity TestAuthority::issueClient(const std::string& name) const {
-    return issue(name.c_str(), "", "clientAuth", kHour);
+TestAuthority::Identity TestAuthority::issueClient(const std::string& name,
+                                                   long validSeconds) const {
+    return issue(name.c_str(), "", "clientAuth", validSeconds);
 }
 
 TestAuthority::Context TestAuthority::server(const std::string& names, long validSeconds) const {

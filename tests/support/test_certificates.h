@@ -31,7 +31,7 @@ public:
         std::string key;
     };
     Identity issueServer(const std::string& names, long validSeconds = 3600) const;
-    Identity issueClient(const std::string& name) const;
+    Identity issueClient(const std::string& name, long validSeconds = 3600) const;
     const std::string& pem() const noexcept { return pem_; }  // the authority's own
     // A client's context that trusts this authority; with a certificate if `own` is given.
     Context client(const Identity* own = nullptr) const;

@@ -83,6 +83,7 @@ class FrontTlsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(clientCertificateIsDemanded);
     CPPUNIT_TEST(sessionsAreResumedElsewhere);
     CPPUNIT_TEST(otherIdentitiesResumeNothing);
+    CPPUNIT_TEST(sessionsEndWithTheCertificate);
     CPPUNIT_TEST(ticketKeysAreOfADay);
     CPPUNIT_TEST(unusableFilesAreNamed);
     CPPUNIT_TEST(expiryIsKnown);
@@ -494,6 +495,33 @@ public:
             if (barred.trySend("GET / HTTP/1.1\r\nHost: h\r\n\r\n")) barred.readToEnd();
         }
         CPPUNIT_ASSERT(stricter.front.application.handled().empty());
+    }
+
+    // Of the client; each resumption would prolong them for ever.
+    void sessionsEndWithTheCertificate() {
+        const TestAuthority clients;
+        const TestAuthority::Identity expired = clients.issueClient("alice", -60);
+        options_.clientCa = TlsServer::Pem{"tls_client_ca", clients.pem()};
+        options_.ticketSecret.fill(7);
+        Stage earlier(options_);  // for which it is still valid
+        X509_VERIFY_PARAM_set_flags(
+            SSL_CTX_get0_param(earlier.front.options.tls->context()), X509_V_FLAG_NO_CHECK_TIME);
+        Stage later(options_);
+        earlier.front.start();
+        later.front.start();
+        client_ = authority_.client(&expired);
+        for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+            SSL_CTX_set_max_proto_version(client_.get(), version);
+            const Session kept = session(&earlier.front, client_.get());
+            FrontClient client = later.front.connectPlain();
+            if (client.startTls(client_.get(), kept.get())) {
+                CPPUNIT_ASSERT_EQUAL(1, SSL_session_reused(client.ssl()));
+                client.trySend("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+                CPPUNIT_ASSERT_EQUAL(std::string(), client.readToEnd());
+            }
+        }
+        CPPUNIT_ASSERT(later.front.application.handled().empty());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), later.count(Counter::kTlsFailures));
     }
 
     void ticketKeysAreOfADay() {
