@@ -122,7 +122,7 @@ std::size_t RequestBodyReader::receive(char* buffer, std::size_t size) {
     const ssize_t got = receiveSome(buffer, size);
     if (got < 0 && errno == EINTR) return 0;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        await(POLLIN);
+        await(false);
         return 0;
     }
     if (got <= 0) {
@@ -137,7 +137,7 @@ std::size_t RequestBodyReader::receive(char* buffer, std::size_t size) {
 
 // All that this class reads.
 ssize_t RequestBodyReader::receiveSome(char* buffer, std::size_t size) noexcept {
-    return ::recv(socket_, buffer, size, 0);
+    return connection_->transport.receive(buffer, size);
 }
 
 // A client that sends already does not wait for it.
@@ -146,19 +146,22 @@ void RequestBodyReader::sendContinue() {
     if (!connection_->input.empty()) return;
     std::string_view rest = kContinue;
     while (!rest.empty() && !final_) {
-        const ssize_t sent = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL);
+        const ssize_t sent = connection_->transport.send(rest.data(), rest.size(), false);
         if (sent >= 0) {
             rest.remove_prefix(static_cast<std::size_t>(sent));
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            await(POLLOUT);
+            await(true);
         } else if (errno != EINTR) {
             final_ = Status::kIncomplete;
         }
     }
 }
 
-// Waits until the socket is ready; false: it will not be, for the reason in final_.
-bool RequestBodyReader::await(short events) {
+// Waits until the socket is ready for what was tried; false: it will not be, for the
+// reason in final_.
+bool RequestBodyReader::await(bool sending) {
+    const bool room = connection_->transport.waitsForRoom(sending);
+    const short events = room ? POLLOUT : POLLIN;
     const std::int64_t taken = static_cast<std::int64_t>(taken_);
     pace_.blocked(now(), taken);
     while (!final_) {

@@ -53,7 +53,7 @@ private:
     std::size_t receive(char* buffer, std::size_t size);
     ssize_t receiveSome(char* buffer, std::size_t size) noexcept;
     void sendContinue();
-    bool await(short events);
+    bool await(bool sending);
 
     const int socket_;
     const std::optional<std::uint64_t> length_;

@@ -445,4 +445,16 @@ private:
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FrontBodyTest);
 
+// All of it again through TLS.
+class FrontBodyTlsTest : public FrontBodyTest {
+    CPPUNIT_TEST_SUB_SUITE(FrontBodyTlsTest, FrontBodyTest);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override { FrontFixture::overTls = true; }
+    void tearDown() override { FrontFixture::overTls = false; }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FrontBodyTlsTest);
+
 }  // namespace ociproxy

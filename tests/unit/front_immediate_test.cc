@@ -176,5 +176,17 @@ private:
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FrontImmediateTest);
 
+// All of it again through TLS.
+class FrontImmediateTlsTest : public FrontImmediateTest {
+    CPPUNIT_TEST_SUB_SUITE(FrontImmediateTlsTest, FrontImmediateTest);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override { FrontFixture::overTls = true; }
+    void tearDown() override { FrontFixture::overTls = false; }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FrontImmediateTlsTest);
+
 }  // namespace
 }  // namespace ociproxy
