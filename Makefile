@@ -11,7 +11,7 @@ define help_text
                       one suite (TESTS="WORD..." runs the tests whose names hold a word)
   make check-asan     unit and integration tests under ASan and UBSan, in build-asan
   make check-tsan     the same under TSan, in build-tsan
-  make bench          measure
+  make bench          measure against nginx, varnish and docker-registry (BENCHFLAGS=--help)
   make install        below DESTDIR; uninstall takes back all but ociproxy.conf
   make dist           source archive of HEAD; distcheck builds, tests and installs from it
   make clean          remove what was built; distclean also what configure wrote
@@ -37,6 +37,7 @@ endif
 
 goals := $(or $(MAKECMDGOALS),all)
 test_goals := $(filter check check-% lint demo bench distcheck,$(goals))
+bench_goals := $(filter bench,$(goals))
 # These work in a tree that was never configured, and leave it so.
 plain_goals := deps help dist distcheck clean distclean
 
@@ -85,7 +86,8 @@ configure-now:
 	$(configure_again)
 
 deps:
-	@$(srcdir)/contrib/install-deps.sh $(DEPSFLAGS) build $(if $(test_goals),test)
+	@$(srcdir)/contrib/install-deps.sh $(DEPSFLAGS) build $(if $(test_goals),test) \
+	    $(if $(bench_goals),bench)
 
 else
 # -----------------------------------------------------------------------------
@@ -363,7 +365,7 @@ clean:
 	if [ -d distcheck ]; then chmod -R u+w distcheck; fi
 	rm -rf obj generated build-asan build-tsan distcheck
 	rm -f ociproxy libociproxy.a unit_tests integration_tests test-results test.lock
-	rm -f ociproxy-*.tar ociproxy-*.tar.gz
+	rm -f ociproxy-*.tar ociproxy-*.tar.gz bench.json bench.svg
 
 distclean: clean
 	rm -f config.mk config.mk.new config.log

@@ -7,7 +7,8 @@ usage() {
     cat <<'END'
 usage: install-deps.sh [--dry-run | --print] [GROUP]...
 
-Groups: build (the default) to build and run, test to run the tests too.
+Groups: build (the default) to build and run, test to run the tests too, bench to measure
+against other servers.
 --dry-run, --print   say what would be done, and do nothing
 END
 }
@@ -24,6 +25,8 @@ test_packages="libcppunit-dev shellcheck universal-ctags
 test_packages="$test_packages prometheus"
 # Debian's would drive out another vendor's containerd and what depends on that.
 command -v containerd >/dev/null || test_packages="$test_packages containerd"
+# gcc is what varnish compiles its configuration with.
+bench_packages="docker-registry nginx-light varnish gcc libc6-dev wrk python3 openssl"
 
 policy=/usr/sbin/policy-rc.d
 policy_mark="ociproxy: no service starts while its packages are installed"
@@ -36,6 +39,7 @@ for arg do
     --help | -h) usage; exit 0 ;;
     build) packages="$packages $build_packages" ;;
     test) packages="$packages $test_packages" ;;
+    bench) packages="$packages $bench_packages" ;;
     *) usage >&2; exit 2 ;;
     esac
 done
