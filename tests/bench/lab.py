@@ -122,9 +122,14 @@ class Lab:
         os.mkdir(path)
         return path
 
-    def start(self, argv, directory, port, out=None):
+    def spawn(self, argv, directory, port, out=None):
         server = Server(argv, directory, port, out)
         self.servers.append(server)
+        return server
+
+    def start(self, argv, directory, port, out=None):
+        """As spawn(), and waits until it listens."""
+        server = self.spawn(argv, directory, port, out)
         server.await_port()
         return server
 

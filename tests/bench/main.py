@@ -8,13 +8,18 @@ import subprocess
 import sys
 import time
 
+import bulk
 import content
+import crowd
+import dead
+import idle
 import lab
 import peers
 import report
 import small
 
-MEASUREMENTS = {1: small.measure}
+MEASUREMENTS = {1: small.measure, 2: bulk.measure_warm, 3: bulk.measure_cold, 4: crowd.measure,
+                5: idle.measure, 6: dead.measure}
 
 
 class Bench:
@@ -25,6 +30,7 @@ class Bench:
         self.quick = options.quick
         self.rounds = options.rounds or (1 if options.quick else 3)
         self.seconds = 2 if options.quick else 3
+        self.large = 256 << 20
         self.names = [kind.name for kind in peers.ALL if kind.available()]
         self.skipped = ["%s: not installed" % kind.name
                         for kind in peers.ALL if not kind.available()]
@@ -33,6 +39,10 @@ class Bench:
         self.dead = self.dead_listener.getsockname()[1]
         self.upstream = peers.Upstream(laboratory)
         self.blobs = content.Blobs(self.upstream)
+
+    def skip(self, what):
+        if what not in self.skipped:
+            self.skipped.append(what)
 
     def say(self, what):
         print("%s %s" % (time.strftime("%H:%M:%S"), what), file=sys.stderr, flush=True)

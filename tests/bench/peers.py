@@ -1,6 +1,7 @@
 """The servers that are compared, each with its best reasonable settings, and their upstream."""
 import os
 import shutil
+import subprocess
 import time
 
 from lab import free_port
@@ -149,6 +150,13 @@ class Ociproxy(Peer):
             values["tls"] = OCIPROXY_TLS.format(**values)
         conf = write(self.directory, "conf", OCIPROXY_CONF.format(**values))
         return [self.program, "-c", conf]
+
+    @classmethod
+    def speaks_tls(cls, lab, tls):
+        """Whether this binary has a TLS listener."""
+        conf = write(lab.directory("check"), "conf", OCIPROXY_TLS.format(tls_port=1, **tls) + "\n")
+        return subprocess.run([cls.program, "-t", "-c", conf], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 class Nginx(Peer):

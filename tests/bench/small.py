@@ -2,7 +2,7 @@
 from content import MANIFEST_TYPE, push_blob, push_manifest, warm
 from load import wrk
 from peers import Running
-from report import Row, best_aim, ratio_aim
+from report import Row, ratio_aim
 
 CONNECTIONS = (32, 256)
 
