@@ -26,7 +26,8 @@ test_packages="$test_packages prometheus"
 # Debian's would drive out another vendor's containerd and what depends on that.
 command -v containerd >/dev/null || test_packages="$test_packages containerd"
 # gcc is what varnish compiles its configuration with.
-bench_packages="docker-registry nginx-light varnish gcc libc6-dev wrk python3 openssl"
+bench_packages="docker-registry nginx-light varnish gcc libc6-dev wrk python3 openssl
+    iproute2"
 
 policy=/usr/sbin/policy-rc.d
 policy_mark="ociproxy: no service starts while its packages are installed"

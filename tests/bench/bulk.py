@@ -2,12 +2,14 @@
 import subprocess
 
 from content import digest_of, request
+from line import Line
 from load import connect, pull, pull_parallel
 from peers import Ociproxy, Running
 from report import Row, best_aim, ratio_aim
 
 GIB = 1 << 30
 CONNECTIONS = 4
+LINE_RATE = 125000000  # bytes per second
 
 
 def make_certificate(lab):
@@ -41,10 +43,11 @@ class WarmRows:
         self.rate = Row(2, title, "MiB/s", True, [best_aim(1.0)], 1 / (1 << 20))
         self.cpu = Row(2, title, "CPU s/GiB", False, [best_aim(1.0)])
 
-    def measure(self, peer, path, size, times, tls):
+    def measure(self, bench, peer, path, tls):
+        bench.say("2 %s%s" % (peer.name, " TLS" if tls else ""))
         cpu = peer.server.cpu_seconds()
-        seconds = pull_parallel(peer.tls_port if tls else peer.port, path, CONNECTIONS, times, tls)
-        moved = size * CONNECTIONS * times
+        port = peer.tls_port if tls else peer.port
+        moved, seconds = pull_parallel(port, path, CONNECTIONS, bench.seconds, tls)
         self.rate.add(peer.name, moved / seconds)
         self.cpu.add(peer.name, (peer.server.cpu_seconds() - cpu) / moved * GIB)
 
@@ -56,8 +59,7 @@ def warm_up(peer, digest):
 
 
 def measure_warm(bench):
-    size = bench.large
-    digest = bench.blobs.push(size)
+    digest = bench.blobs.push(bench.large)
     tls = tls_settings(bench)
     plain, secure = WarmRows(""), WarmRows(", TLS")
     with Running(bench.lab, bench.upstream.port, bench.dead, bench.names, tls) as peers:
@@ -65,10 +67,10 @@ def measure_warm(bench):
             warm_up(peer, digest)
         for _ in range(bench.rounds):
             for peer in peers:
-                bench.say("2 %s" % peer.name)
-                plain.measure(peer, peer.path("blobs", digest), size, 4, False)
-                if tls and peer.tls:
-                    secure.measure(peer, peer.path("blobs", digest), size, 1, True)
+                path = peer.path("blobs", digest)
+                plain.measure(bench, peer, path, False)
+                if peer.tls:
+                    secure.measure(bench, peer, path, True)
     bench.blobs.remove(digest)
     return [plain.rate, plain.cpu] + ([secure.rate, secure.cpu] if tls else [])
 
@@ -78,21 +80,35 @@ def settle(lab):
     subprocess.run(["sync", "-f", lab.root], check=True)
 
 
-def measure_cold(bench):
-    total = Row(3, "cold 256 MiB", "s", False, [ratio_aim("direct", 1.05, False)])
-    first = Row(3, "cold 256 MiB, first byte", "ms", False, [], 1000)
-    with Running(bench.lab, bench.upstream.port, bench.dead, bench.names) as peers:
+class ColdRows:
+    def __init__(self, how):
+        self.total = Row(3, "cold 256 MiB" + how, "s", False, [ratio_aim("direct", 1.05, False)])
+        self.first = Row(3, "cold 256 MiB%s, first byte" % how, "ms", False, [], 1000)
+
+    def measure(self, bench, name, port, path):
+        settle(bench.lab)
+        bench.say("3 %s" % name)
+        with connect(port) as connection:
+            first, total, size = pull(connection, path)
+        if size != bench.large:
+            raise RuntimeError("%s: %d bytes" % (name, size))
+        self.first.add(name, first)
+        self.total.add(name, total)
+
+
+def measure_cold_from(bench, port, rows):
+    """port: of the upstream, or of a line to it."""
+    with Running(bench.lab, port, bench.dead, bench.names) as peers:
         for _ in range(bench.rounds):
             digest = bench.blobs.push(bench.large)
-            sources = [("direct", bench.upstream)] + [(peer.name, peer) for peer in peers]
-            for name, source in sources:
-                settle(bench.lab)
-                bench.say("3 %s" % name)
-                with connect(source.port) as connection:
-                    times = pull(connection, source.path("blobs", digest))
-                if times[2] != bench.large:
-                    raise RuntimeError("%s: %d bytes" % (name, times[2]))
-                first.add(name, times[0])
-                total.add(name, times[1])
+            rows.measure(bench, "direct", port, bench.upstream.path("blobs", digest))
+            for peer in peers:
+                rows.measure(bench, peer.name, peer.port, peer.path("blobs", digest))
             bench.blobs.remove(digest)
-    return [total, first]
+    return [rows.total, rows.first]
+
+
+def measure_cold(bench):
+    with Line(bench, LINE_RATE) as line:
+        far = measure_cold_from(bench, line.port, ColdRows(" over 1 Gbit/s"))
+    return far + measure_cold_from(bench, bench.upstream.port, ColdRows(", upstream here"))

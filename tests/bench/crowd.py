@@ -1,9 +1,5 @@
 """Measurement 4: two hundred clients that all want what nobody has yet."""
-import os
-import re
-import sys
-import time
-
+from line import Line
 from load import connect, pull, storm
 from peers import Running
 from report import Row, value_aim
@@ -12,29 +8,6 @@ CLIENTS = 200
 # Of the line to the upstream, in bytes per second: 100 Mbit/s. Without it everything would be on
 # one machine, and the copies for 200 clients what takes the time.
 RATE = 12500000
-LINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../clients/slow-link.py")
-
-
-class Line:
-    """A slow line to the upstream, from here to the end of the context."""
-
-    def __init__(self, bench):
-        self.lab = bench.lab
-        directory = bench.lab.directory("line")
-        out = os.path.join(directory, "out")
-        self.server = bench.lab.spawn([sys.executable, "-B", LINE, str(bench.upstream.port),
-                                       str(RATE)], directory, None, out)
-        while not (found := re.search(r"on 127\.0\.0\.1:(\d+)", open(out).read())):
-            if self.server.process.poll() is not None:
-                raise RuntimeError("no line: " + self.server.tail())
-            time.sleep(0.02)
-        self.port = int(found.group(1))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.lab.stop(self.server)
 
 
 class Rows:
@@ -96,7 +69,7 @@ def measure(bench):
     # That one fetches the blob once for each client: over the line it would take minutes.
     names = [name for name in bench.names if name != "docker-registry"]
     for _ in range(min(bench.rounds, 2)):
-        with Line(bench) as line:
+        with Line(bench, RATE) as line:
             with Running(bench.lab, line.port, bench.dead, names) as peers:
                 for peer in peers:
                     over_line(bench, peer, size, rows)

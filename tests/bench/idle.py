@@ -76,9 +76,12 @@ def measure(bench):
     rows = Rows()
     small = push_blob(bench.upstream.port, b"x" * 1024)
     large = bench.blobs.push(64 * MIB)
-    for name in bench.names:
+    # The others take as long as all the rest.
+    names = bench.names[:2] if bench.quick else bench.names
+    for name in names:
         bench.say("5 %s" % name)
         with Running(bench.lab, bench.upstream.port, bench.dead, [name]) as (peer,):
+            warm(peer, "blobs", small)  # it has started when it answers
             rows.start.add(name, peer.server.pss())
         measure_peer(bench, name, small, large, rows)
     return rows.all()

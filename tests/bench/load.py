@@ -90,27 +90,28 @@ def pull(connection, path):
     return first, time.monotonic() - start, head.length
 
 
-def pull_parallel(port, path, connections, times, tls=False):
-    """Seconds that it takes as many threads to pull it that often each, on one connection."""
-    failures = []
+def pull_parallel(port, path, connections, seconds, tls=False):
+    """As many threads pull it again and again, each on one connection, and begin no further
+    pull after those seconds; gives the bytes and the time of all."""
+    moved, failures = [], []
+    start = time.monotonic()
 
     def work():
         try:
             with connect(port, tls) as connection:
-                for _ in range(times):
-                    pull(connection, path)
+                while time.monotonic() - start < seconds:
+                    moved.append(pull(connection, path)[2])
         except OSError as error:
             failures.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(connections)]
-    start = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if failures:
         raise failures[0]
-    return time.monotonic() - start
+    return sum(moved), time.monotonic() - start
 
 
 class Client:

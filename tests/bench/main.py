@@ -15,6 +15,7 @@ import dead
 import idle
 import lab
 import peers
+import plot
 import report
 import small
 
@@ -29,7 +30,7 @@ class Bench:
         self.lab = laboratory
         self.quick = options.quick
         self.rounds = options.rounds or (1 if options.quick else 3)
-        self.seconds = 2 if options.quick else 3
+        self.seconds = 1 if options.quick else 3
         self.large = 256 << 20
         self.names = [kind.name for kind in peers.ALL if kind.available()]
         self.skipped = ["%s: not installed" % kind.name
@@ -68,32 +69,45 @@ def cpu_model():
     return names[0] if names else platform.machine()
 
 
+def congestion_control():
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as setting:
+        return setting.read().strip()
+
+
 def machine(root):
     kind = subprocess.run(["stat", "-f", "-c", "%T", root], stdout=subprocess.PIPE, text=True,
                           check=False).stdout.strip()
     return {"cpu": cpu_model(), "cores": os.cpu_count(), "kernel": platform.release(),
             "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-            "filesystem": kind, "load": os.getloadavg()}
+            "filesystem": kind, "congestion_control": congestion_control(),
+            "load": os.getloadavg()}
 
 
-def save(options, result):
-    path = os.path.join(options.output, "bench.json")
+def save(options, name, text):
+    path = os.path.join(options.output, name)
     with open(path, "w") as file:
-        json.dump(result, file, indent=1)
+        file.write(text)
     print("written: " + path)
+
+
+def finish(options, bench, about, rows):
+    title = "%(cores)d x %(cpu)s, Linux %(kernel)s, caches on %(filesystem)s, %(congestion_control)s" % about
+    print(title)
+    report.print_table(rows, bench.skipped)
+    save(options, "bench.json", json.dumps({
+        "machine": about, "rounds": bench.rounds, "quick": bench.quick,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "skipped": bench.skipped, "rows": [row.as_json() for row in rows]}, indent=1) + "\n")
+    save(options, "bench.svg", plot.draw(rows, title))
 
 
 def main():
     options = parse(sys.argv[1:])
     with lab.Lab(options.root) as laboratory:
-        bench = Bench(options, laboratory)
         about = machine(laboratory.root)
+        bench = Bench(options, laboratory)
         rows = [row for which in options.only for row in MEASUREMENTS[which](bench)]
-    print("%(cores)d x %(cpu)s, Linux %(kernel)s, caches on %(filesystem)s" % about)
-    report.print_table(rows, bench.skipped)
-    save(options, {"machine": about, "rounds": bench.rounds, "quick": bench.quick,
-                   "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                   "skipped": bench.skipped, "rows": [row.as_json() for row in rows]})
+    finish(options, bench, about, rows)
 
 
 main()

@@ -10,6 +10,10 @@ import threading
 import time
 
 PORT, RATE = int(sys.argv[1]), int(sys.argv[2])
+# A hundredth of a second, within reason.
+PIECE = min(max(RATE // 100, 4096), 1 << 18)
+# What sleeping too long costs is made up for, as far as this.
+LATENESS = 0.01
 turns = threading.Lock()
 free_at = 0.0
 
@@ -17,14 +21,14 @@ free_at = 0.0
 def take_turn(size):
     global free_at
     with turns:
-        free_at = max(free_at, time.monotonic()) + size / RATE
+        free_at = max(free_at, time.monotonic() - LATENESS) + size / RATE
         wait = free_at - time.monotonic()
     time.sleep(max(0.0, wait))
 
 
 def carry(source, sink):
     try:
-        while data := source.recv(16384):
+        while data := source.recv(PIECE):
             take_turn(len(data))
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
