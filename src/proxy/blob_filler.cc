@@ -185,7 +185,8 @@ BlobFiller::Pull BlobFiller::begin(OwnedClaim* claim, UpstreamResponse& response
     if (!writer_) writer_ = context_.store->create(digest_, lineage_);
     if (!started_) {
         if (total_) writer_->reserve(*total_);
-        context_.store->putLink(target_.where, ContentKind::kBlob, digest_, true);
+        // Not durable yet: the first byte does not wait for the disk.
+        context_.store->putLink(target_.where, ContentKind::kBlob, digest_, false);
         if (!context_.claims->start(claim->handle(), total_.value_or(kUnknownLength))) {
             return Pull::kFenced;
         }
@@ -239,6 +240,7 @@ bool BlobFiller::verifyAndCommit(OwnedClaim* claim) {
     info.fetchedAt = wallSeconds();
     info.isPublic = isPublic_;
     try {
+        context_.store->syncLink(target_.where, ContentKind::kBlob, digest_);
         writer_->commit(info);
         claim->finish();
         count_->committed();

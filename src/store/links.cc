@@ -1,7 +1,13 @@
 #include "store/links.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "ociproxy/base/clock.h"
+#include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
+#include "store/directory.h"
 #include "store/layout.h"
 #include "store/record.h"
 #include "store/tree.h"
@@ -32,6 +38,17 @@ void writeLink(Tree& tree, const RepositoryKey& where, ContentKind kind, const D
     Record record;
     record.setTime("confirmed", wallSeconds());
     tree.writeSmall(linkPath(where, kind, digest), record.text(), durability);
+}
+
+void makeLinkDurable(Tree& tree, const RepositoryKey& where, ContentKind kind,
+                     const Digest& digest) {
+    const StorePath path = linkPath(where, kind, digest);
+    struct stat status = {};
+    const Fd file = tree.openFile(path, O_RDONLY, &status);
+    if (!file) return;
+    if (::fsync(file.get()) != 0) throwErrno("fsync " + tree.absolute(path.text()));
+    const Fd directory = tree.openDirectory(path.directory);
+    if (directory) syncDirectory(directory.get(), tree.absolute(path.directory));
 }
 
 }  // namespace ociproxy

@@ -21,6 +21,9 @@ std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind
 // Confirmed now.
 void writeLink(Tree& tree, const RepositoryKey& where, ContentKind kind, const Digest& digest,
                Durability durability);
+// Does nothing where there is none.
+void makeLinkDurable(Tree& tree, const RepositoryKey& where, ContentKind kind,
+                     const Digest& digest);
 
 std::optional<TagEntry> readTag(Tree& tree, const RepositoryKey& where, const std::string& tag);
 void writeTag(Tree& tree, const RepositoryKey& where, const std::string& tag,

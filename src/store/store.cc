@@ -81,6 +81,10 @@ void Store::putLink(const RepositoryKey& where, ContentKind kind, const Digest& 
               durable ? Durability::kDurable : Durability::kNone);
 }
 
+void Store::syncLink(const RepositoryKey& where, ContentKind kind, const Digest& digest) {
+    makeLinkDurable(impl_->tree, where, kind, digest);
+}
+
 void Store::dropLink(const RepositoryKey& where, ContentKind kind,
                      const Digest& digest) noexcept {
     const bool dropped = impl_->drop(linkPath(where, kind, digest));

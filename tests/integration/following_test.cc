@@ -1,5 +1,7 @@
 // What single clients get from a fill that still runs: bytes as they arrive, the last
 // of them once the digest is verified, ranges of a growing file.
+#include <unistd.h>
+
 #include "integration/stopped_fill_test.h"
 
 namespace ociproxy::itest {
@@ -10,6 +12,7 @@ class FollowingTest : public StoppedFillTest {
     OCIPROXY_INTEGRATION_TEST(case55_clientLeavesWhileAnotherWaits);
     OCIPROXY_INTEGRATION_TEST(case55_starterLeaves);
     OCIPROXY_INTEGRATION_TEST(fillEndsWithoutAnyClient);
+    OCIPROXY_INTEGRATION_TEST(linkIsThereFromTheStart);
     OCIPROXY_INTEGRATION_TEST(slowReaderHoldsNobodyUp);
     OCIPROXY_INTEGRATION_TEST(rangesOfAGrowingFileAreMarked);
     OCIPROXY_INTEGRATION_TEST(rangesWaitWhenUnverifiedOnesAreOff);
@@ -77,6 +80,22 @@ public:
         awaitStored(digest_);
         assertServed(get(target_), bytes_);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, up().blobGets());
+    }
+
+    // Dropped while the fill runs, because the upstream changed its mind, it stays away.
+    void linkIsThereFromTheStart() {
+        startProxy();
+        prepare({});
+        TestClient starter(proxy().port());
+        Response whole = startFollowing(&starter, kMiB);
+        const std::vector<std::string> links = proxy().store().linkFiles();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, links.size());
+        CPPUNIT_ASSERT_EQUAL(0, ::unlink(links[0].c_str()));
+        gate_->open();
+        starter.finish(&whole);
+        assertServed(whole, bytes_);
+        awaitStored(digest_);
+        CPPUNIT_ASSERT(proxy().store().linkFiles().empty());
     }
 
     void slowReaderHoldsNobodyUp() {

@@ -45,6 +45,14 @@ std::vector<std::string> StoreView::blobFiles() const { return filesBelow("blobs
 
 std::vector<std::string> StoreView::tempFiles() const { return filesBelow("tmp"); }
 
+std::vector<std::string> StoreView::linkFiles() const {
+    std::vector<std::string> links;
+    for (const std::string& file : filesBelow("repos")) {
+        if (file.find("/links/") != std::string::npos) links.push_back(file);
+    }
+    return links;
+}
+
 std::vector<std::string> StoreView::damaged() const {
     std::vector<std::string> damaged;
     for (const std::string& file : blobFiles()) {

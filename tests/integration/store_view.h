@@ -18,6 +18,7 @@ public:
     bool has(const std::string& digest) const;
     std::vector<std::string> blobFiles() const;
     std::vector<std::string> tempFiles() const;
+    std::vector<std::string> linkFiles() const;
     // Files under blobs/ whose content does not hash to their name, or whose name is
     // no digest's: must be none, whatever happened.
     std::vector<std::string> damaged() const;

@@ -32,6 +32,7 @@ class StoreLinksTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(kindsUpstreamsAndRepositoriesAreSeparate);
     CPPUNIT_TEST(anotherInstanceSeesIt);
     CPPUNIT_TEST(confirmingAgainRenewsIt);
+    CPPUNIT_TEST(syncingChangesNothing);
     CPPUNIT_TEST(droppedIsAbsent);
     CPPUNIT_TEST(failingDropsAreLogged);
     CPPUNIT_TEST(repositoriesHaveTheirNamesInThem);
@@ -82,6 +83,18 @@ public:
                              store().link(kWhere, ContentKind::kBlob, digest_)->confirmedAt);
         store().putLink(kWhere, ContentKind::kBlob, digest_, false);
         CPPUNIT_ASSERT(store().link(kWhere, ContentKind::kBlob, digest_)->confirmedAt > 17);
+    }
+
+    void syncingChangesNothing() {
+        store().syncLink(kWhere, ContentKind::kBlob, digest_);  // not even a directory
+        store().putLink(kWhere, ContentKind::kBlob, digest_, false);
+        writeFile(fixture_->file(linkFile(kWhere, "blob", digest_)), "{\"confirmed\":17}");
+        store().syncLink(kWhere, ContentKind::kBlob, digest_);
+        CPPUNIT_ASSERT_EQUAL(std::int64_t{17},
+                             store().link(kWhere, ContentKind::kBlob, digest_)->confirmedAt);
+        store().dropLink(kWhere, ContentKind::kBlob, digest_);
+        store().syncLink(kWhere, ContentKind::kBlob, digest_);
+        CPPUNIT_ASSERT(!store().link(kWhere, ContentKind::kBlob, digest_));
     }
 
     void droppedIsAbsent() {

@@ -134,6 +134,8 @@ public:
     std::optional<Link> link(const RepositoryKey& where, ContentKind kind, const Digest& digest);
     // `durable`: before the first commit of content.
     void putLink(const RepositoryKey& where, ContentKind kind, const Digest& digest, bool durable);
+    // Makes a link durable that was put without; one that was dropped since stays away.
+    void syncLink(const RepositoryKey& where, ContentKind kind, const Digest& digest);
     void dropLink(const RepositoryKey& where, ContentKind kind, const Digest& digest) noexcept;
     std::optional<TagEntry> tag(const RepositoryKey& where, const std::string& tag);
     void putTag(const RepositoryKey& where, const std::string& tag, const TagEntry& entry);
