@@ -248,7 +248,7 @@ void setAllowUpstreams(const ParamTarget& target, const std::string& value) {
         if (pattern == "*" && patterns.size() > 1) bad("* stands alone or not at all");
         pattern = lower(pattern);
         if (!isAllowPattern(pattern)) {
-            bad(cat(pattern, " is neither a public host name nor *.SUFFIX nor *"));
+            bad(cat(logEscape(pattern), " is neither a public host name nor *.SUFFIX nor *"));
         }
     }
     target.config->allowUpstreams = std::move(patterns);
@@ -285,7 +285,9 @@ Lines printUrl(const ParamTarget& target) {
 void setAliases(const ParamTarget& target, const std::string& value) {
     std::vector<std::string> aliases = list(value);
     for (const std::string& alias : aliases) {
-        if (!isAlias(alias)) bad(cat(alias, " cannot be the first part of an image name"));
+        if (!isAlias(alias)) {
+            bad(cat(logEscape(alias), " cannot be the first part of an image name"));
+        }
     }
     target.upstream->aliases = std::move(aliases);
 }
@@ -309,7 +311,7 @@ void setAllowAddresses(const ParamTarget& target, const std::string& value) {
     std::vector<Network> networks;
     for (const std::string& word : list(value)) {
         const std::optional<Network> network = Network::parse(word);
-        if (!network) bad(cat(word, " is no network such as 10.0.0.0/8"));
+        if (!network) bad(cat(logEscape(word), " is no network such as 10.0.0.0/8"));
         networks.push_back(*network);
     }
     target.upstream->allowAddresses = std::move(networks);

@@ -46,6 +46,7 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(repeatedKeysNameBothLines);
     CPPUNIT_TEST(repeatedUpstreamsAreRefused);
     CPPUNIT_TEST(brokenLines);
+    CPPUNIT_TEST(messagesArePrintable);
     CPPUNIT_TEST(dumpIsReadBack);
     CPPUNIT_TEST(missingFileIsSaid);
     CPPUNIT_TEST(workerCountIsBounded);
@@ -257,6 +258,17 @@ public:
         expectError("[upstream a.b\n", "f:1: a section");
         expectError("[other a.b]\n", "f:1: a section");
         expectError("[upstream a_b]\n", "f:1: \"a_b\" is no registry name");
+    }
+
+    void messagesArePrintable() {
+        for (const char* line : {"x\x1b[2J", "x\xff = 1", "workers = \xff", "listen = \xff:1",
+                                 "allow_upstreams = \xff", "[upstream \xff]",
+                                 "[upstream a.b]\naliases = \xff",
+                                 "[upstream a.b]\nallow_addresses = \xff"}) {
+            const std::string error = errorOf(line);
+            CPPUNIT_ASSERT_MESSAGE(line, !error.empty());
+            CPPUNIT_ASSERT_MESSAGE(error, isPrintable(error));
+        }
     }
 
     void dumpIsReadBack() {
