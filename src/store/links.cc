@@ -14,6 +14,20 @@
 
 namespace ociproxy {
 
+std::string formatLink(const Link& link) {
+    Record record;
+    record.setTime("confirmed", link.confirmedAt);
+    return record.text();
+}
+
+std::optional<Link> parseLink(const std::string& text) {
+    const std::optional<Record> record = Record::parse(text);
+    if (!record) return std::nullopt;
+    const std::optional<std::int64_t> confirmed = record->getTime("confirmed");
+    if (!confirmed) return std::nullopt;
+    return Link{*confirmed};
+}
+
 void makeRepository(Tree& tree, const RepositoryKey& where) {
     std::string directory = repositoryDirectory(where);
     if (tree.openDirectory(cat(directory, '/', kLinksDirectory))) return;
@@ -25,19 +39,13 @@ std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind
                              const Digest& digest) {
     std::optional<std::string> text = tree.readSmall(linkPath(where, kind, digest));
     if (!text) return std::nullopt;
-    std::optional<Record> record = Record::parse(*text);
-    if (!record) return std::nullopt;
-    std::optional<std::int64_t> confirmed = record->getTime("confirmed");
-    if (!confirmed) return std::nullopt;
-    return Link{*confirmed};
+    return parseLink(*text);
 }
 
 void writeLink(Tree& tree, const RepositoryKey& where, ContentKind kind, const Digest& digest,
                Durability durability) {
     makeRepository(tree, where);
-    Record record;
-    record.setTime("confirmed", wallSeconds());
-    tree.writeSmall(linkPath(where, kind, digest), record.text(), durability);
+    tree.writeSmall(linkPath(where, kind, digest), formatLink(Link{wallSeconds()}), durability);
 }
 
 void makeLinkDurable(Tree& tree, const RepositoryKey& where, ContentKind kind,

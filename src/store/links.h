@@ -16,6 +16,12 @@ namespace ociproxy {
 
 class Tree;
 
+// The files' contents. nullopt when the text is not a whole record of its kind.
+std::string formatLink(const Link& link);
+std::optional<Link> parseLink(const std::string& text);
+std::string formatTag(const TagEntry& entry);
+std::optional<TagEntry> parseTag(const std::string& text);
+
 std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind kind,
                              const Digest& digest);
 // Confirmed now.

@@ -13,6 +13,8 @@ std::optional<Digest> getDigest(const Record& record, const std::string& name) {
     return text ? Digest::parse(*text) : std::nullopt;
 }
 
+}  // namespace
+
 std::string formatTag(const TagEntry& entry) {
     Record record;
     record.setText("digest", entry.digest.text());
@@ -33,8 +35,6 @@ std::optional<TagEntry> parseTag(const std::string& text) {
     if (!digest || !mediaType || !size || !checked) return std::nullopt;
     return TagEntry{*digest, *mediaType, *size, *checked, getDigest(*record, "next")};
 }
-
-}  // namespace
 
 std::optional<TagEntry> readTag(Tree& tree, const RepositoryKey& where, const std::string& tag) {
     std::optional<std::string> text = tree.readSmall(tagPath(where, tag));
