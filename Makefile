@@ -11,6 +11,10 @@ define help_text
                       one suite (TESTS="WORD..." runs the tests whose names hold a word)
   make check-asan     unit and integration tests under ASan and UBSan, in build-asan
   make check-tsan     the same under TSan, in build-tsan
+  make fuzz           fuzz with Clang, in build-fuzz: each target for FUZZ_SECONDS=60
+                      (FUZZ_TARGETS="NAME..." chooses); fuzz-coverage: what the corpora reach
+  make fuzz-merge     minimise the corpora, with what make fuzz has found
+  make torture        10^6 mutated requests against the ASan build
   make bench          measure against nginx, varnish and docker-registry (BENCHFLAGS=--help)
   make install        below DESTDIR; uninstall takes back all but ociproxy.conf
   make dist           source archive of HEAD; distcheck builds, tests and installs from it
@@ -36,8 +40,9 @@ include config.mk
 endif
 
 goals := $(or $(MAKECMDGOALS),all)
-test_goals := $(filter check check-% lint demo bench distcheck,$(goals))
+test_goals := $(filter check check-% lint demo bench distcheck torture fuzz%,$(goals))
 bench_goals := $(filter bench,$(goals))
+fuzz_goals := $(filter fuzz%,$(goals))
 # These work in a tree that was never configured, and leave it so.
 plain_goals := deps help dist distcheck clean distclean
 
@@ -87,13 +92,14 @@ configure-now:
 
 deps:
 	@$(srcdir)/contrib/install-deps.sh $(DEPSFLAGS) build $(if $(test_goals),test) \
-	    $(if $(bench_goals),bench)
+	    $(if $(bench_goals),bench) $(if $(fuzz_goals),fuzz)
 
 else
 # -----------------------------------------------------------------------------
 
 .PHONY: all run demo bench check check-unit check-integration check-clients \
     check-asan check-tsan asan-done tsan-done lint lint-stamps \
+    fuzz fuzz-merge fuzz-coverage fuzz-programs torture \
     install uninstall dist distcheck clean distclean help FORCE
 
 all: ociproxy samples
@@ -136,6 +142,8 @@ main_src := $(call sources,src/main.cc)
 support_src := $(call sources,tests/support/*.cc)
 unit_src := $(call sources,tests/unit/*_test.cc)
 integration_src := $(call sources,tests/integration/*.cc)
+fuzz_src := $(call sources,tests/fuzz/fuzz_*.cc)
+replay_src := $(fuzz_src) tests/fuzz/targets.cc tests/fuzz/replay_test.cc
 test_src := $(call sources,tests/*/*.cc)
 
 all_obj := $(call objects,$(lib_src) $(main_src) $(test_src))
@@ -175,9 +183,10 @@ ociproxy: $(call objects,$(main_src)) libociproxy.a obj/linkflags
 	$(call quiet,LINK,$@)
 	$(Q)$(link) -o $@ $(filter %.o,$^) libociproxy.a $(LIBS_AUTO) $(LIBS)
 
-unit_tests: $(call objects,$(support_src) tests/unit/main.cc $(unit_src))
+unit_tests: $(call objects,$(support_src) tests/unit/main.cc $(unit_src) $(replay_src))
 integration_tests: $(call objects,$(support_src) $(integration_src))
-unit_tests integration_tests: libociproxy.a obj/linkflags
+fuzz_replay: $(call objects,tests/support/runner.cc tests/fuzz/replay_main.cc $(replay_src))
+unit_tests integration_tests fuzz_replay: libociproxy.a obj/linkflags
 	$(call quiet,LINK,$@)
 	$(Q)$(link) -o $@ $(filter %.o,$^) libociproxy.a -lcppunit $(LIBS_AUTO) $(LIBS)
 
@@ -270,11 +279,49 @@ asan-done tsan-done: %-done: build-%/config.mk
 	    $(MAKE) --no-print-directory -C build-$* $$goal || :; done
 
 # The choice of sanitizer is not inherited from this build.
-build-asan/config.mk build-tsan/config.mk: build-%/config.mk: config.mk $(srcdir)/configure
+build-fuzz/config.mk build-coverage/config.mk: private compiler = 'CXX=$(FUZZ_CXX)'
+$(addsuffix /config.mk,build-asan build-tsan build-fuzz build-coverage): build-%/config.mk: \
+    config.mk $(srcdir)/configure
 	@mkdir -p $(@D)
-	cd $(@D) && $(abs_srcdir)/configure \
-	    $(filter-out '--enable-asan%' '--enable-tsan%',$(CONFIGURE_ARGS)) --enable-$*
+	cd $(@D) && $(abs_srcdir)/configure $(filter-out '--enable-asan%' '--enable-tsan%' \
+	    '--enable-fuzz%' '--enable-coverage%',$(CONFIGURE_ARGS)) --enable-$* $(compiler)
 	@touch $@
+
+# ----- fuzzing
+
+FUZZ_CXX = clang++
+FUZZ_SECONDS = 60
+FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.cc,%,$(fuzz_src))
+fuzz_programs := $(patsubst tests/fuzz/%.cc,%,$(fuzz_src))
+fuzz_build = $(MAKE) --no-print-directory -C build-$(1) $(2)
+
+ifneq ($(filter fuzz coverage,$(SANITIZER)),)
+# The warnings are chosen for GCC.
+WARNINGS =
+endif
+
+ifeq ($(SANITIZER),fuzz)
+fuzz-programs: $(addprefix fuzz_,$(FUZZ_TARGETS))
+$(fuzz_programs): %: obj/tests/fuzz/%.o obj/tests/fuzz/engine.o obj/tests/fuzz/targets.o \
+    libociproxy.a obj/linkflags
+	$(call quiet,LINK,$@)
+	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o,$^) libociproxy.a $(LIBS_AUTO) $(LIBS)
+endif
+
+fuzz fuzz-merge: build-fuzz/config.mk
+	+@$(call fuzz_build,fuzz,fuzz-programs FUZZ_TARGETS='$(FUZZ_TARGETS)')
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' $(srcdir)/tests/fuzz/run.sh $@ build-fuzz $(FUZZ_TARGETS)
+
+fuzz-coverage: build-coverage/config.mk
+	+@$(call fuzz_build,coverage,fuzz_replay)
+	@$(srcdir)/tests/fuzz/coverage.sh build-coverage
+
+TORTURE_REQUESTS = 1000000
+
+# OCIPROXY_TEST_TIMEOUT=0: it takes as long as it takes.
+torture: build-asan/config.mk
+	+@OCIPROXY_TORTURE_REQUESTS='$(TORTURE_REQUESTS)' OCIPROXY_TEST_TIMEOUT=0 \
+	    $(MAKE) --no-print-directory -C build-asan check-integration TESTS=TortureTest
 
 # ----- lint
 
@@ -363,8 +410,9 @@ distcheck: dist
 
 clean:
 	if [ -d distcheck ]; then chmod -R u+w distcheck; fi
-	rm -rf obj generated build-asan build-tsan distcheck
+	rm -rf obj generated build-asan build-tsan build-fuzz build-coverage distcheck
 	rm -f ociproxy libociproxy.a unit_tests integration_tests test-results test.lock
+	rm -f fuzz_replay $(fuzz_programs)
 	rm -f ociproxy-*.tar ociproxy-*.tar.gz bench.json bench.svg
 
 distclean: clean

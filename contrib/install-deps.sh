@@ -8,7 +8,7 @@ usage() {
 usage: install-deps.sh [--dry-run | --print] [GROUP]...
 
 Groups: build (the default) to build and run, test to run the tests too, bench to measure
-against other servers.
+against other servers, fuzz to fuzz.
 --dry-run, --print   say what would be done, and do nothing
 END
 }
@@ -20,7 +20,7 @@ build_packages="g++ make libpoco-dev libssl-dev libboost-dev ca-certificates"
 # tests are not run as root.
 test_packages="libcppunit-dev shellcheck universal-ctags
     docker-registry skopeo podman crun netavark uidmap
-    curl openssl procps jq python3 iproute2 strace"
+    curl openssl procps jq python3 iproute2 strace slowhttptest"
 # For its promtool.
 test_packages="$test_packages prometheus"
 # Debian's would drive out another vendor's containerd and what depends on that.
@@ -28,6 +28,9 @@ command -v containerd >/dev/null || test_packages="$test_packages containerd"
 # gcc is what varnish compiles its configuration with.
 bench_packages="docker-registry nginx-light varnish gcc libc6-dev wrk python3 openssl
     iproute2"
+
+# For make fuzz and make fuzz-coverage.
+fuzz_packages="clang llvm libclang-rt-14-dev"
 
 policy=/usr/sbin/policy-rc.d
 policy_mark="ociproxy: no service starts while its packages are installed"
@@ -41,6 +44,7 @@ for arg do
     build) packages="$packages $build_packages" ;;
     test) packages="$packages $test_packages" ;;
     bench) packages="$packages $bench_packages" ;;
+    fuzz) packages="$packages $fuzz_packages" ;;
     *) usage >&2; exit 2 ;;
     esac
 done

@@ -1,0 +1,50 @@
+#!/bin/bash
+# usage: coverage.sh BUILD-DIRECTORY
+# Replays the corpora and prints how many lines of each parser they reach.  Fails when it is
+# less than $least per cent of any of these files.
+set -eu -o pipefail
+
+least=95
+parsers='
+src/conf/params.cc
+src/conf/parser.cc
+src/conf/values.cc
+src/front/chunked_decoder.cc
+src/front/request_checks.cc
+src/front/request_parser.cc
+src/front/request_target.cc
+src/registry/accept.cc
+src/registry/json_limits.cc
+src/registry/manifest_nature.cc
+src/registry/range.cc
+src/registry/route.cc
+src/registry/route_operation.cc
+src/store/record.cc
+src/upstream/body_reader.cc
+src/upstream/challenge.cc
+src/upstream/strict_response.cc
+src/upstream/token_grant.cc
+src/upstream/url.cc
+'
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
+cd "$1"
+rm -f replay.profraw
+OCIPROXY_SRCDIR=$root LLVM_PROFILE_FILE=$PWD/replay.profraw ./fuzz_replay | tail -n 1
+llvm-profdata merge -o replay.profdata replay.profraw
+llvm-cov export -summary-only -instr-profile=replay.profdata ./fuzz_replay |
+    python3 -c '
+import json, os, sys
+
+least, root, wanted = float(sys.argv[1]), sys.argv[2], sys.argv[3].split()
+lines = {os.path.relpath(os.path.realpath(f["filename"]), root): f["summary"]["lines"]
+         for f in json.load(sys.stdin)["data"][0]["files"]}
+failed = False
+for name in wanted:
+    seen = lines.get(name, {"covered": 0, "count": 0, "percent": 0.0})
+    low = seen["percent"] < least
+    failed = failed or low
+    print("%-6s %6.2f %%  %4d of %4d  %s" % ("TOO FEW" if low else "ok", seen["percent"],
+          seen["covered"], seen["count"], name))
+sys.exit(failed)
+' $least "$root" "$parsers"
