@@ -159,6 +159,8 @@ bool Wire::readable(milliseconds within) const {
 
 void Wire::shutDown() { ::shutdown(socket_.get(), SHUT_RDWR); }
 
+void Wire::endSending() { ::shutdown(socket_.get(), SHUT_WR); }
+
 void Wire::abort() noexcept {
     const linger hard{1, 0};
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);

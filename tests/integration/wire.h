@@ -65,6 +65,7 @@ public:
 
     bool readable(milliseconds within) const;  // bytes or the end
     void shutDown();
+    void endSending();      // FIN, and reads on
     void abort() noexcept;  // makes finish() send a RST
     void finish();          // FIN: what was sent arrives
     std::uint16_t localPort() const;
