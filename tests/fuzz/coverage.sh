@@ -8,7 +8,7 @@ least=95
 parsers='
 src/conf/params.cc
 src/conf/parser.cc
-src/conf/values.cc
+src/conf/*value*.cc
 src/front/chunked_decoder.cc
 src/front/request_checks.cc
 src/front/request_parser.cc
@@ -28,7 +28,11 @@ src/upstream/url.cc
 '
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
-cd "$1"
+build=$(CDPATH='' cd -- "$1" && pwd -P)
+cd "$root"
+# shellcheck disable=SC2086
+parsers=$(printf '%s\n' $parsers)
+cd "$build"
 rm -f replay.profraw
 OCIPROXY_SRCDIR=$root LLVM_PROFILE_FILE=$PWD/replay.profraw ./fuzz_replay | tail -n 1
 llvm-profdata merge -o replay.profdata replay.profraw
