@@ -14,7 +14,7 @@ define help_text
   make fuzz           fuzz with Clang, in build-fuzz: each target for FUZZ_SECONDS=60
                       (FUZZ_TARGETS="NAME..." chooses); fuzz-coverage: what the corpora reach
   make fuzz-merge     minimise the corpora, with what make fuzz has found
-  make torture        10^6 mutated requests against the ASan build
+  make torture        10^6 mutated requests and 10^5 mutated responses in the ASan build
   make bench          measure against nginx, varnish and docker-registry (BENCHFLAGS=--help)
   make install        below DESTDIR; uninstall takes back all but ociproxy.conf
   make dist           source archive of HEAD; distcheck builds, tests and installs from it
@@ -317,11 +317,14 @@ fuzz-coverage: build-coverage/config.mk
 	@$(srcdir)/tests/fuzz/coverage.sh build-coverage
 
 TORTURE_REQUESTS = 1000000
+TORTURE_RESPONSES = 100000
 
 # OCIPROXY_TEST_TIMEOUT=0: it takes as long as it takes.
 torture: build-asan/config.mk
 	+@OCIPROXY_TORTURE_REQUESTS='$(TORTURE_REQUESTS)' OCIPROXY_TEST_TIMEOUT=0 \
-	    $(MAKE) --no-print-directory -C build-asan check-integration TESTS=TortureTest
+	    OCIPROXY_TORTURE_RESPONSES='$(TORTURE_RESPONSES)' \
+	    $(MAKE) --no-print-directory -C build-asan check-integration \
+	    TESTS='TortureTest BrokenUpstreamTest'
 
 # ----- lint
 
