@@ -144,9 +144,9 @@ public:
     void tearDown() override { fixture_.reset(); }
 
     void case128_anonymousFlow() {
-        ScriptedServer tokens(ScriptedServer::saying(grant("T1")));
+        ScriptedServer tokens(ScriptedServer::saying(grant("secret-token")));
         ScriptedServer server(ScriptedServer::answering([&](const ScriptedRequest& request) {
-            if (request.field("Authorization") == "Bearer T1") return kOk;
+            if (request.field("Authorization") == "Bearer secret-token") return kOk;
             return bearer(at("tok.test", tokens, "/token"),
                           R"(,service="reg.test",scope="repository:a:pull")");
         }));
@@ -170,7 +170,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, server.requests().size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1},
                              fixture_->shared().counters().get(Counter::kTokensFetched));
-        CPPUNIT_ASSERT(fixture_->logText().find("T1") == std::string::npos);
+        CPPUNIT_ASSERT(fixture_->logText().find("secret-token") == std::string::npos);
     }
 
     void case129_onlyPullIsAskedFor() {
