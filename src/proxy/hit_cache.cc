@@ -150,10 +150,10 @@ std::optional<BytesBody> HitCache::read(const Entry& entry, const FileBody& file
 // Makes a body that the reactor may send itself, if that can be.
 void HitCache::spareTheDisk(const Entry& entry, Reply* reply) const {
     FileBody* const file = std::get_if<FileBody>(&reply->body);
-    if (!file) return;
+    if (!file || file->slices.size() > kMaxSlices) return;
     if (entry.bytes.empty() && entry.state.size <= options_.maxResident) {
         file->resident = isResidentNow(entry);
-    } else if (file->slices.size() <= kMaxSlices && sizeOf(*file) <= options_.maxRead) {
+    } else if (sizeOf(*file) <= options_.maxRead) {
         if (std::optional<BytesBody> bytes = read(entry, *file)) reply->body = *std::move(bytes);
     }
 }
