@@ -37,7 +37,7 @@ Config ConfigParser::parse() {
         parseLine(line);
     }
     closeSection();
-    checkTls();
+    checkListeners();
     return std::move(config_);
 }
 
@@ -82,10 +82,18 @@ void ConfigParser::closeSection() {
     findParam(ParamScope::kUpstream, "url")->set({&config_, &upstream}, url);
 }
 
-void ConfigParser::checkTls() const {
-    if (tlsLine_ == 0) return;
-    if (config_.tlsCertificate.empty()) failAt(tlsLine_, "tls needs tls_certificate");
-    if (config_.tlsKey.empty()) failAt(tlsLine_, "tls needs tls_key");
+// Without anybody to trust nobody could connect where PROXY headers are wanted.
+void ConfigParser::checkListeners() const {
+    const bool trusting = !config_.trustedProxies.empty();
+    for (const ListenAddress& listen : config_.listen) {
+        if (listen.tls && config_.tlsCertificate.empty()) {
+            failAt(listen.line, "tls needs tls_certificate");
+        }
+        if (listen.tls && config_.tlsKey.empty()) failAt(listen.line, "tls needs tls_key");
+        if (listen.proxyProtocol && listen.path.empty() && !trusting) {
+            failAt(listen.line, "proxy_protocol needs trusted_proxies, but on unix sockets");
+        }
+    }
 }
 
 void ConfigParser::claimName(const std::string& name, int line) {
@@ -121,7 +129,7 @@ void ConfigParser::setKey(std::string_view key, std::string_view value) {
     } catch (const std::invalid_argument& e) {
         fail(cat(param->name, " = ", logEscape(value), ": ", e.what()));
     }
-    if (tlsLine_ == 0 && config_.speaksTls()) tlsLine_ = line_;
+    if (key == "listen") config_.listen.back().line = line_;
     if (key != "aliases") return;
     for (std::string& alias : upstream->aliases) {
         alias = canonicalRegistry(alias);

@@ -24,8 +24,8 @@ private:
     void openSection(std::string_view header);
     void setKey(std::string_view key, std::string_view value);
     void closeSection();
+    void checkListeners() const;
     void claimName(const std::string& name, int line);
-    void checkTls() const;
     void checkValue(std::string_view value) const;
     [[noreturn]] void fail(const std::string& message) const { failAt(line_, message); }
     [[noreturn]] void failAt(int line, const std::string& message) const;
@@ -34,7 +34,6 @@ private:
     std::string file_;
     int line_ = 0;
     Config config_;
-    int tlsLine_ = 0;  // the first that asks for TLS
     bool inUpstream_ = false;
     std::map<std::string, int> seen_;   // keys of the present section, by line
     std::map<std::string, int> names_;  // names and aliases of upstreams, by line

@@ -1,7 +1,6 @@
 #include "conf/values.h"
 
-#include <stdexcept>
-
+#include "conf/value_parts.h"
 #include "ociproxy/base/account.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/registry/names.h"
@@ -10,12 +9,15 @@ namespace ociproxy {
 
 namespace {
 
-using Lines = std::vector<std::string>;
-
 constexpr std::size_t kLongestSocketPath = 107;  // what a sockaddr_un holds
-constexpr std::uint64_t kLongestWait = 24ull * 3600 * 1000;  // milliseconds
 
-[[noreturn]] void bad(const std::string& wanted) { throw std::invalid_argument(wanted); }
+// What may stand behind the address of a listener.
+struct ListenWord {
+    const char* word;
+    bool ListenAddress::*flag;
+};
+constexpr ListenWord kListenWords[] = {{"tls", &ListenAddress::tls},
+                                       {"proxy_protocol", &ListenAddress::proxyProtocol}};
 
 std::uint16_t parsePort(std::string_view text, bool zeroToo) {
     const std::optional<std::uint64_t> port = parseUnsigned(text);
@@ -34,20 +36,6 @@ std::string pathOrNone(const std::string& value) {
 }
 
 Lines unlessNone(const std::string& value) { return value.empty() ? Lines() : Lines{value}; }
-
-std::vector<std::string> list(const std::string& value) {
-    std::vector<std::string> out;
-    for (std::string_view word : words(value)) out.emplace_back(word);
-    if (out.empty()) bad("at least one word is expected");
-    return out;
-}
-
-Lines joined(const std::vector<std::string>& parts) {
-    if (parts.empty()) return {};
-    std::string line;
-    for (const std::string& part : parts) line += (line.empty() ? "" : " ") + part;
-    return {line};
-}
 
 std::string orAuto(const std::string& value) { return value.empty() ? "auto" : value; }
 
@@ -93,22 +81,40 @@ ListenAddress pathAddress(const std::string& value) {
     return listen;
 }
 
+ListenAddress anyAddress(const std::string& value) {
+    const bool path = startsWith(value, "unix:") || startsWith(value, "/");
+    return path ? pathAddress(value) : inetAddress(value);
+}
+
+void takeListenWord(ListenAddress* listen, const std::string& given) {
+    for (const ListenWord& known : kListenWords) {
+        if (given != known.word) continue;
+        if (listen->*known.flag) bad(cat(given, " is said twice"));
+        listen->*known.flag = true;
+        return;
+    }
+    bad("only tls and proxy_protocol may stand behind the address");
+}
+
+std::string listenText(const ListenAddress& listen) {
+    std::string text = listen.text;
+    for (const ListenWord& known : kListenWords) {
+        if (listen.*known.flag) text += cat(" ", known.word);
+    }
+    return text;
+}
+
 }  // namespace
 
 void setListen(const ParamTarget& target, const std::string& value) {
     const std::vector<std::string> parts = list(value);
-    ListenAddress listen = inetAddress(parts.front());
-    for (std::size_t i = 1; i < parts.size(); ++i) {
-        if (parts[i] != "tls" || listen.tls) bad("behind the address only the word tls may stand");
-        listen.tls = true;
-    }
+    ListenAddress listen = anyAddress(parts.front());
+    for (std::size_t i = 1; i < parts.size(); ++i) takeListenWord(&listen, parts[i]);
     target.config->listen.push_back(std::move(listen));
 }
 Lines printListen(const ParamTarget& target) {
     Lines lines;
-    for (const ListenAddress& listen : target.config->listen) {
-        lines.push_back(listen.text + (listen.tls ? " tls" : ""));
-    }
+    for (const ListenAddress& listen : target.config->listen) lines.push_back(listenText(listen));
     return lines;
 }
 
@@ -134,8 +140,7 @@ Lines printTlsClientCa(const ParamTarget& target) {
 void setAdminListen(const ParamTarget& target, const std::string& value) {
     target.config->adminListen.clear();
     if (value == "off") return;
-    const bool path = startsWith(value, "unix:") || startsWith(value, "/");
-    target.config->adminListen.push_back(path ? pathAddress(value) : inetAddress(value));
+    target.config->adminListen.push_back(anyAddress(value));
 }
 Lines printAdminListen(const ParamTarget& target) {
     if (target.config->adminListen.empty()) return {"off"};
@@ -179,17 +184,6 @@ void setPidFile(const ParamTarget& target, const std::string& value) {
     target.config->pidFile = word ? value : absolutePath(value);
 }
 Lines printPidFile(const ParamTarget& target) { return {target.config->pidFile}; }
-
-void setDrainTimeout(const ParamTarget& target, const std::string& value) {
-    const std::optional<std::uint64_t> time = parseDuration(value);
-    if (!time || *time < 1'000 || *time > kLongestWait) {
-        bad("a duration from 1s to 1d is expected, such as 5m");
-    }
-    target.config->drainTimeout = Millis{*time};
-}
-Lines printDrainTimeout(const ParamTarget& target) {
-    return {formatDuration(static_cast<std::uint64_t>(target.config->drainTimeout.count()))};
-}
 
 void setLog(const ParamTarget& target, const std::string& value) {
     const bool word = value == "stderr" || value == "syslog";
@@ -308,20 +302,10 @@ Lines printPublic(const ParamTarget& target) {
 }
 
 void setAllowAddresses(const ParamTarget& target, const std::string& value) {
-    std::vector<Network> networks;
-    for (const std::string& word : list(value)) {
-        const std::optional<Network> network = Network::parse(word);
-        if (!network) bad(cat(logEscape(word), " is no network such as 10.0.0.0/8"));
-        networks.push_back(*network);
-    }
-    target.upstream->allowAddresses = std::move(networks);
+    target.upstream->allowAddresses = networks(value);
 }
 Lines printAllowAddresses(const ParamTarget& target) {
-    std::vector<std::string> networks;
-    for (const Network& network : target.upstream->allowAddresses) {
-        networks.push_back(network.text());
-    }
-    return joined(networks);
+    return joined(target.upstream->allowAddresses);
 }
 
 void setCaFile(const ParamTarget& target, const std::string& value) {

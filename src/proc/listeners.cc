@@ -16,6 +16,7 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/conf/config.h"
 #include "ociproxy/proc/exit_status.h"
+#include "ociproxy/proc/privileges.h"
 #include "proc/socket_path.h"
 
 namespace ociproxy {
@@ -177,6 +178,14 @@ const Listeners::Socket* Listeners::find(const std::string& words,
         if (socket.words == words && skip-- == 0) return &socket;
     }
     return nullptr;
+}
+
+void Listeners::giveTo(const Identity& identity) const {
+    orFailWith(EX_UNAVAILABLE, [&] {
+        for (const Socket& socket : sockets_) {
+            if (socket.path) socket.path->giveTo(identity.uid, identity.gid);
+        }
+    });
 }
 
 std::vector<int> Listeners::descriptors() const {

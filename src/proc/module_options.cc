@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/proc/listeners.h"
 #include "ociproxy/shm/shared_state.h"
@@ -16,7 +17,7 @@ namespace ociproxy {
 namespace {
 
 constexpr std::uint64_t kOwnDescriptors = 256;
-constexpr std::uint64_t kMaxConnections = 10'000;
+constexpr std::size_t kMaxConnections = 10'000;
 constexpr std::uint64_t kMinConnections = 64;
 constexpr std::size_t kAdminConnections = 64;
 constexpr std::uint64_t kMinOpenFiles = 16;
@@ -43,7 +44,8 @@ std::vector<FrontServer::Listener> listenersFrom(const Heritage& heritage) {
     std::vector<FrontServer::Listener> out;
     for (int socket : heritage.listeners->descriptors()) {
         const std::size_t place = out.size();
-        out.emplace_back(socket, place < words.size() && words[place].tls);
+        const bool known = place < words.size();
+        out.emplace_back(socket, known && words[place].tls, known && words[place].proxyProtocol);
     }
     return out;
 }
@@ -51,6 +53,13 @@ std::vector<FrontServer::Listener> listenersFrom(const Heritage& heritage) {
 std::uint64_t descriptorLimit() noexcept {
     rlimit limit{};
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
+
+// How many clients a process with this many descriptors can serve: each may need one
+// for itself and one for what it is sent, and the rest of the process some.
+std::size_t roomFor(std::uint64_t descriptors) noexcept {
+    const std::uint64_t spare = descriptors > kOwnDescriptors ? descriptors - kOwnDescriptors : 0;
+    return static_cast<std::size_t>(std::max(spare / 2, kMinConnections));
 }
 
 }  // namespace
@@ -113,9 +122,16 @@ Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self) {
 
 FrontServer::Options frontOptions(const Heritage& heritage) {
     FrontServer::Options out;
+    const Config& config = *heritage.config;
     out.listeners = listenersFrom(heritage);
     out.tls = heritage.tls;
-    out.maxConnections = connectionLimit(descriptorLimit());
+    out.trustedProxies = config.trustedProxies;
+    out.maxConnections = connectionLimit(config, descriptorLimit());
+    out.maxConnectionsPerClient = clientLimit(config, out.maxConnections);
+    out.headerTimeout = config.headerTimeout;
+    out.keepAliveTimeout = config.keepaliveTimeout;
+    out.writeStall = config.writeTimeout;
+    out.minRate = config.minRate;
     out.log = heritage.log;
     out.counters = &heritage.shared->counters();
     return out;
@@ -140,9 +156,21 @@ StatusPages::Options statusOptions(const Heritage& heritage) {
     return out;
 }
 
-std::size_t connectionLimit(std::uint64_t descriptors) noexcept {
-    std::uint64_t spare = descriptors > kOwnDescriptors ? descriptors - kOwnDescriptors : 0;
-    return static_cast<std::size_t>(std::clamp(spare / 2, kMinConnections, kMaxConnections));
+std::size_t connectionLimit(const Config& config, std::uint64_t descriptors) noexcept {
+    return std::min(config.maxConnections.value_or(kMaxConnections), roomFor(descriptors));
+}
+
+// Of `most` a quarter is left for others.
+std::size_t clientLimit(const Config& config, std::size_t most) noexcept {
+    const std::size_t usual = std::max<std::size_t>(most - most / 4, 1);
+    return config.maxConnectionsPerClient.value_or(usual);
+}
+
+void warnOfLimits(const Config& config, Log& log) {
+    const std::size_t possible = connectionLimit(config, descriptorLimit());
+    if (!config.maxConnections || *config.maxConnections <= possible) return;
+    log.warning(cat("max_connections = ", *config.maxConnections, " is lowered to ", possible,
+                    ": the limit for open files (", descriptorLimit(), ") allows no more"));
 }
 
 std::size_t openFileLimit(std::uint64_t descriptors) noexcept {

@@ -13,6 +13,8 @@
 
 namespace ociproxy {
 
+class Log;
+
 Upstream upstreamFrom(const UpstreamConfig& section);
 
 // Throws ConfigError when a file that a section names cannot be read (by this
@@ -29,11 +31,15 @@ FrontServer::Options frontOptions(const Heritage& heritage);
 FrontServer::Options adminFrontOptions(const Heritage& heritage);
 StatusPages::Options statusOptions(const Heritage& heritage);
 
-// How many clients a process with this many descriptors can serve: each may need
-// one for itself and one for what it is sent, and the rest of the process some.
-std::size_t connectionLimit(std::uint64_t descriptors) noexcept;
+// How many connections a worker with this many descriptors takes, and how many of one
+// client (0: no limit).
+std::size_t connectionLimit(const Config& config, std::uint64_t descriptors) noexcept;
+std::size_t clientLimit(const Config& config, std::size_t connections) noexcept;
 // How many files of recent hits it may hold open besides.
 std::size_t openFileLimit(std::uint64_t descriptors) noexcept;
+
+// Says so when this process's descriptors do not allow what is configured.
+void warnOfLimits(const Config& config, Log& log);
 
 }  // namespace ociproxy
 

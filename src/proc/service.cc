@@ -24,6 +24,7 @@
 #include "ociproxy/store/store.h"
 #include "proc/confinement.h"
 #include "proc/estate.h"
+#include "proc/module_options.h"
 #include "proc/tls_files.h"
 
 namespace ociproxy {
@@ -119,6 +120,7 @@ void Service::openEstate(const Config& config) {
     Listeners listeners = inherited_.empty() ? Listeners(config.listen, kPatience)
                                              : Listeners(std::move(inherited_));
     Listeners adminListeners(config.adminListen, kPatience);
+    for (const Listeners* made : {&listeners, &adminListeners}) made->giveTo(identity);
     std::unique_ptr<TlsServer> tls = loadTls(config, identity, ticketSecret_);
     const std::string pidFile = pidFileOf(config);
     if (!pidFile.empty()) pidFile_.emplace(pidFile, kPatience);
@@ -137,6 +139,7 @@ void Service::openEstate(const Config& config) {
     logTls(estate_->log(), speaker);
     logIdentity(estate_->log(), identity);
     logConfinement(estate_->log());
+    warnOfLimits(config, estate_->log());
 }
 
 std::string Service::pidFileOf(const Config& config) const {
@@ -171,6 +174,7 @@ Generation Service::renew() {
                                           line_.daemon);
     logTls(fresh->log(), speaker);
     for (const std::string& line : fixed) fresh->log().warning(line);
+    warnOfLimits(fresh->config(), fresh->log());
     next_ = fresh;
     return fresh->generation("reloaded");
 }

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -83,6 +84,16 @@ Fd listenOnPath(const std::string& path, int backlog) {
 
 SocketPath::SocketPath(std::string path) noexcept : path_(std::move(path)), owner_(::getpid()) {
     if (::lstat(path_.c_str(), &made_) != 0) owner_ = 0;
+}
+
+void SocketPath::giveTo(uid_t owner, gid_t group) {
+    const Fd fd(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0) throwErrno(cat("look at ", path_));
+    if (!isSame(status, made_) || status.st_nlink != 1) throwErrno(cat("give away ", path_), ESTALE);
+    if (::fchownat(fd.get(), "", owner, group, AT_EMPTY_PATH) != 0) {
+        throwErrno(cat("give away ", path_));
+    }
 }
 
 SocketPath::~SocketPath() {

@@ -23,6 +23,10 @@ public:
     SocketPath(const SocketPath&) = delete;
     SocketPath& operator=(const SocketPath&) = delete;
 
+    // Makes the name another's. Whoever may write to the directory may have put something
+    // else in its place: that is left alone. Throws SysError.
+    void giveTo(uid_t owner, gid_t group);
+
 private:
     std::string path_;
     pid_t owner_;

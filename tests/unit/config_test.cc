@@ -36,6 +36,10 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(listenAddresses);
     CPPUNIT_TEST(tlsListeners);
     CPPUNIT_TEST(tlsNeedsCertificateAndKey);
+    CPPUNIT_TEST(wordsBehindTheAddress);
+    CPPUNIT_TEST(proxyProtocolNeedsSomebodyToTrust);
+    CPPUNIT_TEST(limits);
+    CPPUNIT_TEST(badLimits);
     CPPUNIT_TEST(adminAddress);
     CPPUNIT_TEST(allowListMayBeEmpty);
     CPPUNIT_TEST(urls);
@@ -151,6 +155,76 @@ public:
         // In any order, and harmless where nobody asks for it.
         CPPUNIT_ASSERT(parseConfig(key + "listen = :1 tls\n" + certificate, "f").speaksTls());
         CPPUNIT_ASSERT(!parseConfig(certificate, "f").speaksTls());
+    }
+
+    void wordsBehindTheAddress() {
+        const Config config = parseConfig(
+            "listen = :1\nlisten = [::1]:2 \t proxy_protocol\nlisten = unix:/run/a proxy_protocol\n"
+            "listen = /run/b\ntrusted_proxies = ::1\n", "f");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, config.listen.size());
+        CPPUNIT_ASSERT(!config.listen[0].proxyProtocol && config.listen[1].proxyProtocol);
+        CPPUNIT_ASSERT_EQUAL(std::string("[::1]:2"), config.listen[1].text);
+        CPPUNIT_ASSERT_EQUAL(2, config.listen[1].line);
+        CPPUNIT_ASSERT_EQUAL(std::string("/run/a"), config.listen[2].path);
+        CPPUNIT_ASSERT(config.listen[2].proxyProtocol);
+        CPPUNIT_ASSERT_EQUAL(std::string("/run/b"), config.listen[3].path);
+        const std::string dump = dumpConfig(config);
+        CPPUNIT_ASSERT_MESSAGE(dump, startsWith(dump, "listen = :1\nlisten = [::1]:2 proxy_protocol\n"
+                                                      "listen = unix:/run/a proxy_protocol\n"
+                                                      "listen = /run/b\n"));
+        CPPUNIT_ASSERT_EQUAL(dump, dumpConfig(parseConfig(dump, "f")));
+        for (const char* bad : {":1 proxy", ":1 proxy_protocol proxy_protocol", "proxy_protocol :1",
+                                "unix:run/a", "unix:/run/a b", "proxy_protocol"}) {
+            expectError(cat("trusted_proxies = ::1\nlisten = ", bad, "\n"), "f:2: listen = ");
+        }
+    }
+
+    void proxyProtocolNeedsSomebodyToTrust() {
+        expectError("listen = :1\nlisten = :2 proxy_protocol\nworkers = 1\n",
+                    "f:2: proxy_protocol needs trusted_proxies");
+        expectError("listen = :2 proxy_protocol\ntrusted_proxies = none\n", "f:1: proxy_protocol");
+        CPPUNIT_ASSERT_EQUAL(std::string(), errorOf("listen = unix:/a proxy_protocol\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string(),
+                             errorOf("listen = :2 proxy_protocol\ntrusted_proxies = 10.0.0.0/8\n"));
+    }
+
+    void limits() {
+        const Config usual = defaultConfig();
+        CPPUNIT_ASSERT(usual.headerTimeout == Millis{10'000});
+        CPPUNIT_ASSERT(usual.keepaliveTimeout == Millis{30'000});
+        CPPUNIT_ASSERT(usual.writeTimeout == Millis{15'000});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1024}, usual.minRate);
+        CPPUNIT_ASSERT(!usual.maxConnections && !usual.maxConnectionsPerClient);
+        CPPUNIT_ASSERT(usual.trustedProxies.empty());
+        const std::string text =
+            "trusted_proxies = 10.0.0.0/8 fd00::/8 192.0.2.1/32\nheader_timeout = 1s\n"
+            "keepalive_timeout = 1d\nwrite_timeout = 2min\nmin_rate = 0\nmax_connections = 1\n"
+            "max_connections_per_client = off\n";
+        const Config config = parseConfig(text, "f");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, config.trustedProxies.size());
+        CPPUNIT_ASSERT(config.headerTimeout == Millis{1'000});
+        CPPUNIT_ASSERT(config.keepaliveTimeout == Millis{86'400'000});
+        CPPUNIT_ASSERT(config.writeTimeout == Millis{120'000});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, config.minRate);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, *config.maxConnections);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, *config.maxConnectionsPerClient);
+        for (std::string_view line : split(text, '\n')) {
+            const std::string dump = dumpConfig(config);
+            CPPUNIT_ASSERT_MESSAGE(dump, dump.find(cat(line, "\n")) != std::string::npos);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{9}, *parseConfig("max_connections_per_client = 9\n", "f")
+                                                  .maxConnectionsPerClient);
+    }
+
+    void badLimits() {
+        for (const char* line :
+             {"trusted_proxies = all", "trusted_proxies = 10.0.0.1/8", "trusted_proxies = none ::1",
+              "header_timeout = 999ms", "header_timeout = 0", "header_timeout = 25h",
+              "keepalive_timeout = never", "write_timeout = 30", "min_rate = 2G", "min_rate = off",
+              "max_connections = 0", "max_connections = off", "max_connections = 1000001",
+              "max_connections_per_client = 0", "max_connections_per_client = 1 2"}) {
+            expectError(cat(line, "\n"), "f:1: ");
+        }
     }
 
     void adminAddress() {

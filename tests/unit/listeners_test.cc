@@ -29,6 +29,7 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/conf/config.h"
 #include "ociproxy/proc/exit_status.h"
+#include "ociproxy/proc/privileges.h"
 #include "support/runner.h"
 
 namespace ociproxy {
@@ -180,6 +181,8 @@ class ListenersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(inheritedSocketsServeEveryConfiguration);
     CPPUNIT_TEST(aPassedDescriptorMustListen);
     CPPUNIT_TEST(aPathIsAUnixSocketForTheGroup);
+    CPPUNIT_TEST(aPathBecomesWhoseItIsToBe);
+    CPPUNIT_TEST(whatTookItsPlaceIsNotGivenAway);
     CPPUNIT_TEST(aLeftOverSocketIsReplaced);
     CPPUNIT_TEST(aSocketThatAnswersIsNot);
     CPPUNIT_TEST(whatIsNoSocketStays);
@@ -348,6 +351,30 @@ public:
             CPPUNIT_ASSERT(connectsPath(path));
         }
         CPPUNIT_ASSERT_EQUAL(mode_t{0}, path.mode());
+    }
+
+    void aPathBecomesWhoseItIsToBe() {
+        if (::geteuid() != 0) skipTest("only root gives files away");
+        TemporaryPath path;
+        std::optional<Listeners> listeners(std::in_place, std::vector{onPath(path)}, Millis{0});
+        listeners->giveTo(Identity{4711, 4712});
+        struct stat status {};
+        CPPUNIT_ASSERT_EQUAL(0, ::lstat(path.text().c_str(), &status));
+        CPPUNIT_ASSERT_EQUAL(uid_t{4711}, status.st_uid);
+        CPPUNIT_ASSERT_EQUAL(gid_t{4712}, status.st_gid);
+        CPPUNIT_ASSERT_EQUAL(mode_t{S_IFSOCK | 0660}, path.mode());
+        listeners.reset();
+        CPPUNIT_ASSERT_EQUAL(mode_t{0}, path.mode());
+    }
+
+    // Whoever may write to the directory has put another file there.
+    void whatTookItsPlaceIsNotGivenAway() {
+        TemporaryPath path;
+        Listeners listeners({onPath(path)}, Millis{0});
+        ::unlink(path.text().c_str());
+        awaitTick();
+        Fd(::open(path.text().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        CPPUNIT_ASSERT_THROW(listeners.giveTo(ownIdentity()), FatalError);
     }
 
     void aLeftOverSocketIsReplaced() {

@@ -1,9 +1,13 @@
 #include "proc/module_options.h"
 
+#include <cstdlib>
 #include <string>
+#include <unistd.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include "ociproxy/base/fd.h"
+#include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/proc/listeners.h"
 #include "ociproxy/shm/shared_state.h"
@@ -34,8 +38,10 @@ class ModuleOptionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(theDirectoryKnowsSectionsAndTheAllowList);
     CPPUNIT_TEST(anUnreadableCaFileIsAConfigurationFailure);
     CPPUNIT_TEST(modulesGetWhatIsConfigured);
-    CPPUNIT_TEST(listenersSpeakWhatTheirLineSays);
+    CPPUNIT_TEST(theFrontGetsItsLimits);
     CPPUNIT_TEST(connectionsFitTheDescriptors);
+    CPPUNIT_TEST(oneClientLeavesAQuarter);
+    CPPUNIT_TEST(whatTheDescriptorsDoNotAllowIsSaid);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -118,29 +124,77 @@ public:
         CPPUNIT_ASSERT(frontOptions(heritage).counters == &shared.counters());
     }
 
-    void listenersSpeakWhatTheirLineSays() {
+    void theFrontGetsItsLimits() {
         const Config config = parseConfig(
-            "listen = 127.0.0.1:0\nlisten = 127.0.0.1:0 tls\ntls_certificate = /c\n"
-            "tls_key = /k\n", "f");
+            "listen = 127.0.0.1:0\nlisten = 127.0.0.1:0 tls\n"
+            "listen = 127.0.0.1:0 proxy_protocol\nlisten = 127.0.0.1:0 proxy_protocol tls\n"
+            "tls_certificate = /c\ntls_key = /k\n"
+            "trusted_proxies = 10.0.0.0/8\nheader_timeout = 1s\nkeepalive_timeout = 2s\n"
+            "write_timeout = 3s\nmin_rate = 4K\nmax_connections = 40\n"
+            "max_connections_per_client = 5\n", "f");
         Listeners listeners(config.listen, Millis{0});
         SharedState shared{SharedState::Options{64, 16}};
         Heritage heritage;
         heritage.config = &config;
         heritage.listeners = &listeners;
         heritage.shared = &shared;
-        const std::vector<FrontServer::Listener> out = frontOptions(heritage).listeners;
-        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, out.size());
-        CPPUNIT_ASSERT_EQUAL(listeners.descriptors().at(1), out[1].socket);
-        CPPUNIT_ASSERT(!out[0].tls && out[1].tls);
+        const FrontServer::Options front = frontOptions(heritage);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, front.listeners.size());
+        for (std::size_t i = 0; i < 4; ++i) {
+            const FrontServer::Listener& listener = front.listeners[i];
+            CPPUNIT_ASSERT_EQUAL(listeners.descriptors()[i], listener.socket);
+            CPPUNIT_ASSERT_EQUAL(i % 2 == 1, listener.tls);
+            CPPUNIT_ASSERT_EQUAL(i >= 2, listener.proxyHeader);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("10.0.0.0/8"), front.trustedProxies.at(0).text());
+        CPPUNIT_ASSERT(front.headerTimeout == Millis{1'000});
+        CPPUNIT_ASSERT(front.keepAliveTimeout == Millis{2'000});
+        CPPUNIT_ASSERT(front.writeStall == Millis{3'000});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4'096}, front.minRate);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{40}, front.maxConnections);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, front.maxConnectionsPerClient);
     }
 
     void connectionsFitTheDescriptors() {
-        CPPUNIT_ASSERT_EQUAL(std::size_t{10'000}, connectionLimit(1'000'000));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{384}, connectionLimit(1'024));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{64}, connectionLimit(10));
+        Config config;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10'000}, connectionLimit(config, 1'000'000));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{384}, connectionLimit(config, 1'024));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{64}, connectionLimit(config, 10));
+        config.maxConnections = 30'000;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{30'000}, connectionLimit(config, 1'000'000));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{384}, connectionLimit(config, 1'024));
+        config.maxConnections = 1;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, connectionLimit(config, 1'024));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1'024}, openFileLimit(1'000'000));
         CPPUNIT_ASSERT_EQUAL(std::size_t{64}, openFileLimit(1'024));
         CPPUNIT_ASSERT_EQUAL(std::size_t{16}, openFileLimit(10));
+    }
+
+    void oneClientLeavesAQuarter() {
+        Config config;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{7'500}, clientLimit(config, 10'000));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, clientLimit(config, 1));
+        config.maxConnectionsPerClient = 0;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, clientLimit(config, 10'000));
+        config.maxConnectionsPerClient = 20'000;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{20'000}, clientLimit(config, 10'000));
+    }
+
+    void whatTheDescriptorsDoNotAllowIsSaid() {
+        char name[] = "/tmp/ociproxy-options-XXXXXX";
+        const Fd lines(::mkstemp(name));
+        Log log(name, LogLevel::kInfo);
+        Config config;
+        warnOfLimits(config, log);
+        config.maxConnections = 64;
+        warnOfLimits(config, log);
+        CPPUNIT_ASSERT_EQUAL(std::string(), readAll(lines.get(), 10'000, name));
+        config.maxConnections = 1'000'000'000;
+        warnOfLimits(config, log);
+        const std::string said = readAll(lines.get(), 10'000, name);
+        ::unlink(name);
+        CPPUNIT_ASSERT_MESSAGE(said, said.find("max_connections = 1000000000 is lowered to ") !=
+                                         std::string::npos);
     }
 };
 

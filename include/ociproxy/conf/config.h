@@ -29,6 +29,8 @@ struct ListenAddress {
     std::string text;  // as written, without the words behind the address
     std::string path;  // absolute
     bool tls = false;
+    bool proxyProtocol = false;  // each connection begins with a header of that protocol
+    int line = 0;                // in the file; 0: a default
     std::optional<IpAddress> address;
     std::uint16_t port = 0;  // 0: chosen by the kernel
 };
@@ -61,12 +63,19 @@ struct Config {
     std::string tlsKey;
     std::string tlsClientCa;
     std::vector<ListenAddress> adminListen;  // one, or none: off
+    std::vector<Network> trustedProxies;     // whose word on clients' addresses counts
     std::string user;   // empty: auto
     std::string group;  // empty: auto
     std::string cacheDir;
     std::optional<unsigned> workers;  // nullopt: auto
     std::string pidFile;  // auto, off, or a path
     Millis drainTimeout{300'000};
+    Millis headerTimeout{10'000};
+    Millis keepaliveTimeout{30'000};
+    Millis writeTimeout{15'000};
+    std::uint64_t minRate = 1024;               // bytes per second; 0: any
+    std::optional<std::size_t> maxConnections;  // of each worker; nullopt: auto
+    std::optional<std::size_t> maxConnectionsPerClient;  // nullopt: auto; 0: off
     std::string log;
     LogLevel logLevel = LogLevel::kInfo;
     std::string accessLog;

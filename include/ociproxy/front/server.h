@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "ociproxy/base/address.h"
 #include "ociproxy/base/clock.h"
 #include "ociproxy/front/application.h"
 
@@ -31,22 +32,27 @@ class FrontServer {
 public:
     // A listening socket, borrowed.
     struct Listener {
-        Listener(int listening, bool speaksTls = false) : socket(listening), tls(speaksTls) {}
+        Listener(int listening, bool speaksTls = false, bool header = false)
+            : socket(listening), tls(speaksTls), proxyHeader(header) {}
         int socket;
         bool tls;
+        bool proxyHeader;  // connections begin with a header of the PROXY protocol
     };
     struct Options {
         std::vector<Listener> listeners;
         TlsServer* tls = nullptr;  // of listeners that speak TLS; borrowed, for it alone
         unsigned handlers = 8;
         unsigned senders = 4;
+        // Whose word on clients' addresses counts: PROXY headers, Forwarded.
+        std::vector<Network> trustedProxies;
         std::size_t maxConnections = 10'000;  // above: a canned 503, then close
+        std::size_t maxConnectionsPerClient = 0;  // likewise; 0: no limit
         std::size_t maxQueued = 4'096;        // requests waiting for a handler; above: 503
         std::size_t maxRequestLine = 16 * 1024;
         std::size_t maxHead = 128 * 1024;
         std::size_t maxFields = 128;
         std::size_t maxRangeField = 64 * 1024;
-        Millis headerTimeout{10'000};     // first byte of a head to its last: 408
+        Millis headerTimeout{10'000};  // first byte of a head to its last: 408; of a PROXY header
         Millis keepAliveTimeout{30'000};
         Millis writeStall{15'000};        // counted only while bytes are ready
         std::uint64_t minRate = 1024;     // bytes per second over minRateWindow, likewise

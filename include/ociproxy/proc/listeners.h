@@ -10,6 +10,7 @@
 
 namespace ociproxy {
 
+struct Identity;
 struct ListenAddress;
 class SocketPath;  // src/proc
 
@@ -34,6 +35,10 @@ public:
     // Sockets that somebody else has made, and that listen already. Throws FatalError
     // (EX_CONFIG) if one does not. They are shared by all later Listeners.
     explicit Listeners(std::vector<Fd> inherited);
+
+    // Unix sockets that were made here become that user's and group's, for those who may
+    // connect, and so that the path can be removed. Throws FatalError (EX_UNAVAILABLE).
+    void giveTo(const Identity& identity) const;
 
     std::vector<int> descriptors() const;  // borrowed
     bool empty() const noexcept { return sockets_.empty(); }
