@@ -111,6 +111,11 @@ bool Network::contains(const IpAddress& address) const noexcept {
     return address.isV4() == base_.isV4() && lowestAddress(address) == base_;
 }
 
+bool isOneOf(const std::vector<Network>& networks, const IpAddress& address) noexcept {
+    return std::any_of(networks.begin(), networks.end(),
+                       [&](const Network& network) { return network.contains(address); });
+}
+
 std::string Network::text() const {
     return cat(base_.text(), '/', prefix_);
 }

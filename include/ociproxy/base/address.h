@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct sockaddr;
 
@@ -50,6 +51,8 @@ private:
     IpAddress base_;
     unsigned prefix_ = 0;  // in bits of the address's own family
 };
+
+bool isOneOf(const std::vector<Network>& networks, const IpAddress& address) noexcept;
 
 // Whether the address is one of the public internet: not in any range of
 // the IANA special-purpose registries, addresses that embed an IPv4 address (mapped,
