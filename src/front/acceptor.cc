@@ -7,6 +7,7 @@
 
 #include "front/canned.h"
 #include "front/context.h"
+#include "front/proxy_header_reader.h"
 #include "front/socket_setup.h"
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/log.h"
@@ -17,9 +18,6 @@ namespace {
 
 constexpr Millis kAcceptWait{250};
 constexpr Millis kBackOff{100};
-// Connections above the limit that may linger until their client has read the 503;
-// those above that are closed at once.
-constexpr std::size_t kRefusedReserve = 64;
 
 // The peer's trouble, or none at all; the next accept may succeed.
 bool isPassing(int code) {
@@ -39,14 +37,19 @@ bool isPassing(int code) {
 }  // namespace
 
 Acceptor::Acceptor(Context* context, const FrontServer::Listener& listener, const Reply& busy)
-    : context_(context), listener_(listener.socket), tls_(listener.tls), busy_(busy) {}
+    : context_(context),
+      listener_(listener.socket),
+      tls_(listener.tls),
+      proxyHeader_(listener.proxyHeader),
+      busy_(busy) {}
 
 void Acceptor::prepare() { setupListener(listener_, kAcceptWait); }
 
 void Acceptor::run() noexcept {
     while (!stopping_.load() && !context_->leaving()) {
         try {
-            acceptOne();
+            // What cannot even be refused in order waits in the backlog, perhaps for a sibling.
+            if (context_->door.awaitRoom(kAcceptWait)) acceptOne();
         } catch (const std::exception& failure) {
             context_->log(LogLevel::kError, failure.what());
         }
@@ -84,14 +87,49 @@ void Acceptor::failed(int code) noexcept {
 
 void Acceptor::take(Fd socket, const sockaddr_storage& address) {
     context_->count(Counter::kConnections);
-    const std::size_t limit = context_->options.maxConnections;
-    const std::size_t open = context_->connections.load();
-    if (open >= limit + kRefusedReserve) return;
     setupConnection(socket.get(), address);
+    Peer peer = describePeer(address);
+    if (proxyHeader_ && peer.address && !isOneOf(context_->options.trustedProxies, *peer.address)) {
+        context_->refusals.note(Refusal::kUntrusted, peer.text);
+        return;
+    }
+    Place place;
+    const bool excess = !admit(&place, peer);
+    if (excess && !context_->door.turnAway(&place)) {
+        dismiss(socket);
+    } else {
+        hand(std::move(socket), std::move(peer), std::move(place), excess);
+    }
+}
+
+// Those behind a proxy are many clients; a PROXY header tells which, when it was read.
+bool Acceptor::admit(Place* place, const Peer& peer) {
+    if (context_->door.admit(place) != Doorkeeper::Answer::kWelcome) {
+        context_->refusals.note(Refusal::kTooMany, peer.text);
+        return false;
+    }
+    if (!peer.address || isOneOf(context_->options.trustedProxies, *peer.address)) return true;
+    if (context_->door.admitClient(place, *peer.address) == Doorkeeper::Answer::kWelcome) {
+        return true;
+    }
+    context_->refusals.note(Refusal::kTooManyOfClient, peer.text);
+    return false;
+}
+
+// Too many are turned away already to wait until this one has read the answer, or even for
+// a handshake to have it read.
+void Acceptor::dismiss(const Fd& socket) {
+    Transport transport(socket.get());
+    if (!tls_) sendCanned(transport, busy_);
+    endUnread(socket.get());
+}
+
+void Acceptor::hand(Fd socket, Peer peer, Place place, bool excess) {
     const std::shared_ptr<Connection> connection = std::make_shared<Connection>(
-        context_->nextId.fetch_add(1), std::move(socket), describePeer(address),
+        context_->nextId.fetch_add(1), std::move(socket), std::move(peer),
         context_->options.counters);
-    const ConnectionState state = begin(connection.get(), open >= limit);
+    connection->place = std::move(place);
+    const ConnectionState state = begin(connection.get(), excess);
     context_->connections.fetch_add(1);
     if (!context_->inbox.give(connection, state)) context_->connections.fetch_sub(1);
 }
@@ -100,10 +138,13 @@ void Acceptor::take(Fd socket, const sockaddr_storage& address) {
 ConnectionState Acceptor::begin(Connection* connection, bool excess) {
     connection->tls = tls_;
     connection->excess = excess;
-    if (tls_) return ConnectionState::kGreeting;
-    if (!excess) return ConnectionState::kIdle;
-    sendCanned(connection->transport, busy_);
-    return ConnectionState::kLingering;
+    if (excess && !tls_) {
+        sendCanned(connection->transport, busy_);
+        return ConnectionState::kLingering;
+    }
+    if (!proxyHeader_) return tls_ ? ConnectionState::kGreeting : ConnectionState::kIdle;
+    connection->proxyHeader = std::make_unique<ProxyHeaderReader>();
+    return ConnectionState::kIdle;
 }
 
 }  // namespace ociproxy

@@ -19,7 +19,7 @@ class Context;
 // wake the last one again and again). One thread; stops within kAcceptWait.
 class Acceptor {
 public:
-    // `busy`: what a connection above the limit is answered.
+    // `busy`: what a connection above the limits is answered.
     Acceptor(Context* context, const FrontServer::Listener& listener, const Reply& busy);
 
     void prepare();       // throws SysError
@@ -30,11 +30,15 @@ private:
     void acceptOne();
     void failed(int code) noexcept;
     void take(Fd socket, const sockaddr_storage& address);
+    bool admit(Place* place, const Peer& peer);
+    void dismiss(const Fd& socket);
+    void hand(Fd socket, Peer peer, Place place, bool excess);
     ConnectionState begin(Connection* connection, bool excess);
 
     Context* context_;
     const int listener_;
     const bool tls_;
+    const bool proxyHeader_;  // connections begin with one
     const Reply busy_;
     std::atomic<bool> stopping_{false};
     bool failing_ = false;  // the last accept failed: log once, not every time

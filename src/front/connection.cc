@@ -4,6 +4,7 @@
 
 #include "front/deadline_heap.h"
 #include "front/exchange.h"
+#include "front/proxy_header_reader.h"
 #include "front/request_parser.h"
 #include "front/transfer.h"
 #include "ociproxy/base/error.h"

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "front/doorkeeper.h"
 #include "front/transport.h"
 #include "ociproxy/base/address.h"
 #include "ociproxy/base/clock.h"
@@ -16,6 +17,7 @@ namespace ociproxy {
 
 class Counters;
 struct PendingRequest;
+class ProxyHeaderReader;
 class RequestParser;
 class Transfer;
 
@@ -71,9 +73,11 @@ public:
     void abandon() noexcept;
 
     const std::uint64_t id;
-    const Peer peer;
 
     // The owner's.
+    Peer peer;    // as a PROXY header says, once that was read
+    Place place;  // left when the connection is closed
+    std::unique_ptr<ProxyHeaderReader> proxyHeader;  // of one that is still to come
     Fd socket;
     Transport transport;  // on that socket
     std::string input;  // bytes read and not yet consumed

@@ -3,12 +3,24 @@
 #include <limits>
 
 #include "front/exchange.h"
+#include "front/forwarded.h"
 #include "front/transfer.h"
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 
 namespace ociproxy {
 namespace {
+
+// Connections one too many that may linger until their client has read the 503.
+constexpr std::size_t kTurnedAway = 64;
+
+Doorkeeper::Limits limitsOf(const FrontServer::Options& options) {
+    Doorkeeper::Limits limits;
+    limits.connections = options.maxConnections;
+    limits.ofClient = options.maxConnectionsPerClient;
+    limits.turnedAway = kTurnedAway;
+    return limits;
+}
 
 // A field that may fail to be added must not fail the refusal.
 void addRetryAfter(Reply* reply) noexcept {
@@ -30,6 +42,7 @@ Finished describe(const Connection& connection, bool complete) {
     TimePoint from = connection.headStart;
     if (connection.pending) {
         finished.request = &connection.pending->request;
+        if (!connection.pending->client.empty()) finished.peer = connection.pending->client;
         from = connection.pending->request.received;
     }
     finished.duration = since(from, now());
@@ -50,13 +63,26 @@ Context::Context(const FrontServer::Options& chosen, Application* served)
       application(served),
       handlers(std::make_shared<ConnectionQueue>(chosen.maxQueued)),
       senders(std::make_shared<ConnectionQueue>(std::numeric_limits<std::size_t>::max())),
-      handshakes(std::numeric_limits<std::size_t>::max()) {}
+      handshakes(std::numeric_limits<std::size_t>::max()),
+      door(limitsOf(chosen)),
+      refusals(chosen.log, chosen.counters) {}
 
 Reply Context::refusal(int status, std::string_view message) noexcept {
     Reply reply = application->errorReply(status, message);
     reply.close = true;
     if (reply.status == 503) addRetryAfter(&reply);
     return reply;
+}
+
+void Context::nameClient(PendingRequest* pending) const {
+    Request& request = pending->request;
+    if (request.peer && !isOneOf(options.trustedProxies, *request.peer)) return;
+    const std::optional<ForwardedClient> client =
+        forwardedClient(request.headers, options.trustedProxies);
+    if (!client) return;
+    request.peer = client->address;
+    request.peerPort = client->port;
+    pending->client = client->text();
 }
 
 void Context::finish(Connection* connection, bool complete) noexcept {

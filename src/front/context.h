@@ -9,12 +9,15 @@
 #include <string_view>
 
 #include "front/connection_queue.h"
+#include "front/doorkeeper.h"
+#include "front/refusals.h"
 #include "ociproxy/front/server.h"
 #include "ociproxy/shm/counters.h"
 
 namespace ociproxy {
 
 enum class LogLevel : std::uint8_t;
+struct PendingRequest;
 
 // How far a server has gone towards its end; never back.
 enum class Departure : std::uint8_t {
@@ -41,11 +44,17 @@ public:
     std::atomic<Departure> departure{Departure::kStaying};
     std::atomic<std::size_t> connections{0};
     std::atomic<std::uint64_t> nextId{1};
+    Doorkeeper door;
+    Refusals refusals;
 
     bool leaving() const noexcept { return departure.load() != Departure::kStaying; }
 
     // A reply of the front itself; the connection ends after it.
     Reply refusal(int status, std::string_view message) noexcept;
+
+    // Whom a request is from if it came from a trusted proxy (all are that connect through
+    // a unix socket), as far as that proxy tells. REQUIRES: it has the connection's peer.
+    void nameClient(PendingRequest* pending) const;
 
     // Ends what is in progress, if anything: no more wakes, one Application::finished().
     void finish(Connection* connection, bool complete) noexcept;

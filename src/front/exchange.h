@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "front/request_body_reader.h"
 #include "ociproxy/front/application.h"
@@ -19,6 +20,7 @@ class ConnectionQueue;
 struct PendingRequest {
     Request request;
     std::optional<Reply> reply;  // stays empty if the exchange was dropped
+    std::string client;  // as a trusted proxy names it; empty: the connection's peer
     std::shared_ptr<RequestBodyReader> body;  // nullptr: the request has none
 
     // Whether the next bytes of the connection are the next request's.

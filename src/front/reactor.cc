@@ -126,7 +126,8 @@ void Reactor::dispatchEvent(const Shared& connection) {
             return;
         case ConnectionState::kIdle:
         case ConnectionState::kReading:
-            if (holds(connection)) receive(connection);
+            if (!holds(connection)) return;
+            connection->proxyHeader ? receiveProxyHeader(connection) : receive(connection);
             return;
         case ConnectionState::kBlocked: {
             if (!holds(connection)) return;
@@ -293,6 +294,7 @@ void Reactor::submit(const Shared& connection) {
     pending->request.peerPort = connection->peer.port;
     pending->request.received = now();
     pending->request.secure = connection->tls;
+    if (!context_->options.trustedProxies.empty()) context_->nameClient(pending.get());
     connection->input.erase(0, connection->parser->consumed());
     if (connection->input.empty()) std::string().swap(connection->input);
     connection->parser.reset();
@@ -445,6 +447,8 @@ void Reactor::drainIdle(const Shared& connection) {
     }
 }
 
+void Reactor::awaitInput(const Shared& connection) { arm(connection, kInput); }
+
 void Reactor::arm(const Shared& connection, std::uint32_t events) {
     if (connection->armed != events) watch(connection, events);
 }
@@ -474,6 +478,7 @@ void Reactor::close(const Shared& connection) noexcept {
     }
     if (connection->reset && connection->socket) resetOnClose(connection->socket.get());
     connection->socket.reset();
+    connection->place.leave();
     connections_.erase(connection->id);
     context_->connections.fetch_sub(1);
 }

@@ -58,6 +58,10 @@ private:
     void awaitRoom(const Shared& connection);
     void startLinger(const Shared& connection);
 
+    void receiveProxyHeader(const Shared& connection);
+    void welcome(const Shared& connection);
+    bool admitClient(const Shared& connection);
+    Reply tooMany();
     void receive(const Shared& connection);
     void receiveOnce(const Shared& connection);
     void takeBytes(const Shared& connection, std::string_view bytes);
@@ -74,6 +78,7 @@ private:
     void startDrain() noexcept;
     void drainIdle(const Shared& connection);
 
+    void awaitInput(const Shared& connection);
     void arm(const Shared& connection, std::uint32_t events);
     void watch(const Shared& connection, std::uint32_t events);
     void cut(const Shared& connection) noexcept;

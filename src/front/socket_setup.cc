@@ -16,6 +16,7 @@ constexpr int kUserTimeoutMs = 60'000;
 constexpr int kUnsentLowWater = 128 * 1024;
 constexpr int kKeepIdleSeconds = 60;
 constexpr int kKeepIntervalSeconds = 10;
+constexpr int kUnreadBlocks = 16;
 
 bool isInternet(const sockaddr_storage& address) noexcept {
     return address.ss_family == AF_INET || address.ss_family == AF_INET6;
@@ -65,10 +66,24 @@ Peer describePeer(const sockaddr_storage& address) {
         peer.text = "unix:";
         return peer;
     }
-    peer.port = portOf(address);
-    const bool v4 = peer.address->isV4();
-    peer.text = cat(v4 ? "" : "[", peer.address->text(), v4 ? ":" : "]:", peer.port);
+    return describePeer(*peer.address, portOf(address));
+}
+
+Peer describePeer(const IpAddress& address, std::uint16_t port) {
+    Peer peer;
+    peer.address = address;
+    peer.port = port;
+    const bool v4 = address.isV4();
+    peer.text = cat(v4 ? "" : "[", address.text(), v4 ? ":" : "]:", port);
     return peer;
+}
+
+void endUnread(int socket) noexcept {
+    char scratch[4096];
+    ::shutdown(socket, SHUT_WR);
+    for (int i = 0; i < kUnreadBlocks; ++i) {
+        if (::recv(socket, scratch, sizeof scratch, MSG_DONTWAIT) <= 0) return;
+    }
 }
 
 void resetOnClose(int socket) noexcept {

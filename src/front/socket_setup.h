@@ -18,6 +18,11 @@ void setupListener(int listener, Millis wait);
 void setupConnection(int socket, const sockaddr_storage& peer) noexcept;
 
 Peer describePeer(const sockaddr_storage& address);
+Peer describePeer(const IpAddress& address, std::uint16_t port);
+
+// Ends a connection as well as that goes without waiting for its client: what has been
+// sent to us by now is read, so that the kernel need not answer it with a reset.
+void endUnread(int socket) noexcept;
 
 // Makes close() discard what the kernel still holds and reset the connection.
 void resetOnClose(int socket) noexcept;

@@ -77,6 +77,13 @@ constexpr Labelled<WorkerGauge> kStates[] = {
     {WorkerGauge::kConnectionsLingering, "lingering"},
 };
 
+constexpr Labelled<Counter> kRefusals[] = {
+    {Counter::kRefusedTooMany, "too_many"},
+    {Counter::kRefusedTooManyOfClient, "too_many_of_client"},
+    {Counter::kRefusedUntrusted, "untrusted"},
+    {Counter::kRefusedProxyHeader, "proxy_header"},
+};
+
 constexpr Labelled<Counter> kDeaths[] = {
     {Counter::kDeathsExit, "exit"},       {Counter::kDeathsConfig, "config"},
     {Counter::kDeathsFailed, "failed"},   {Counter::kDeathsKilled, "killed"},
@@ -156,6 +163,11 @@ private:
     void connections() {
         out_.gauge("ociproxy_connections", "Client connections by what they do.");
         for (const auto& state : kStates) out_.sample(now(state.place), {{"state", state.label}});
+        out_.counter("ociproxy_connections_refused_total",
+                     "Client connections refused before their first request, by reason.");
+        for (const auto& refusal : kRefusals) {
+            out_.sample(counters_.get(refusal.place), {{"reason", refusal.label}});
+        }
     }
 
     void fills() {

@@ -15,6 +15,10 @@ enum class Counter : std::uint32_t {
     kTlsHandshakes,    // done
     kTlsResumed,       // of these: sessions taken up again
     kTlsFailures,      // handshakes that failed, plain text and time-outs included
+    kRefusedTooMany,          // connections: above the limit
+    kRefusedTooManyOfClient,  // ... above that of one client
+    kRefusedUntrusted,        // ... from who is no trusted proxy, where only these may come
+    kRefusedProxyHeader,      // ... without a valid PROXY header, likewise
     kBytesSent,        // to clients, bodies
     kBytesSaved,       // of these: what nobody had to fetch for them
     kBytesFetched,     // from upstreams, bodies
