@@ -18,6 +18,7 @@ namespace {
 
 constexpr Millis kAcceptWait{250};
 constexpr Millis kBackOff{100};
+constexpr Millis kQuiet{60'000};
 
 // The peer's trouble, or none at all; the next accept may succeed.
 bool isPassing(int code) {
@@ -65,7 +66,6 @@ void Acceptor::acceptOne() {
         failed(errno);
         return;
     }
-    failing_ = false;
     take(std::move(socket), address);
 }
 
@@ -73,15 +73,16 @@ void Acceptor::acceptOne() {
 // sibling, until something was closed here.
 void Acceptor::failed(int code) noexcept {
     if (isPassing(code)) return;
-    if (!failing_) {
+    if (now() >= quietUntil_) {
+        quietUntil_ = now() + kQuiet;
         try {
             context_->log(LogLevel::kWarning,
-                          cat("cannot accept connections: ", errnoText(code), "; trying on"));
+                          cat("cannot accept connections: ", errnoText(code),
+                              "; trying on (said once a minute at most)"));
         } catch (const std::bad_alloc&) {
             // The line is not worth more trouble.
         }
     }
-    failing_ = true;
     std::this_thread::sleep_for(kBackOff);
 }
 

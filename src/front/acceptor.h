@@ -41,7 +41,7 @@ private:
     const bool proxyHeader_;  // connections begin with one
     const Reply busy_;
     std::atomic<bool> stopping_{false};
-    bool failing_ = false;  // the last accept failed: log once, not every time
+    TimePoint quietUntil_ = TimePoint::min();  // no further line on failures before
 };
 
 }  // namespace ociproxy

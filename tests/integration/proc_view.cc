@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include <unistd.h>
+
 #include "integration/temp_root.h"
 #include "ociproxy/base/text.h"
 
@@ -95,6 +97,17 @@ std::vector<pid_t> childrenOf(pid_t pid) {
 std::string titleOf(pid_t pid) {
     std::string title = readFile(cat("/proc/", pid, "/cmdline"));
     return title.substr(0, title.find('\0'));
+}
+
+double cpuSecondsOf(pid_t pid) {
+    constexpr int kUserTime = 11;
+    std::istringstream fields(statTail(pid));
+    std::string skipped;
+    for (int i = 0; i < kUserTime; ++i) fields >> skipped;
+    double user = 0;
+    double system = 0;
+    fields >> user >> system;
+    return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 bool isGone(pid_t pid) {

@@ -15,6 +15,8 @@ namespace ociproxy::itest {
 std::vector<pid_t> childrenOf(pid_t pid);
 // As ps shows it: "ociproxy: worker 0"; empty when the process is gone.
 std::string titleOf(pid_t pid);
+// Seconds of CPU time that a process has used.
+double cpuSecondsOf(pid_t pid);
 // No such process, or a zombie that only its parent still sees.
 bool isGone(pid_t pid);
 // The process among `candidates` that has accepted the connection whose client is

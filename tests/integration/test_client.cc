@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
@@ -231,14 +229,7 @@ Response fetch(std::uint16_t port, const std::string& target, const Fields& fiel
 }
 
 Response fetchFrom(const std::string& path, const std::string& target) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-        throwErrno("connect to " + path);
-    }
-    TestClient client(Wire{std::move(socket)});
+    TestClient client(Wire::connectPath(path));
     return client.get(target);
 }
 

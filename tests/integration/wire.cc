@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "ociproxy/base/error.h"
@@ -101,6 +102,17 @@ Wire Wire::connectLoopback(std::uint16_t port) {
     const sockaddr_in address = loopback(port);
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         throwErrno(cat("connect to 127.0.0.1:", port));
+    }
+    return Wire(std::move(socket));
+}
+
+Wire Wire::connectPath(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+        throwErrno("connect to " + path);
     }
     return Wire(std::move(socket));
 }

@@ -52,6 +52,7 @@ class Wire {
 public:
     explicit Wire(Fd socket) : socket_(std::move(socket)) {}
     static Wire connectLoopback(std::uint16_t port);
+    static Wire connectPath(const std::string& path);  // of a unix socket
 
     // False when the peer is gone or does not read in time.
     bool send(std::string_view bytes);
