@@ -21,6 +21,8 @@ build_packages="g++ make libpoco-dev libssl-dev libboost-dev ca-certificates"
 test_packages="libcppunit-dev shellcheck universal-ctags
     docker-registry skopeo podman crun netavark uidmap
     curl openssl procps jq python3 iproute2 strace slowhttptest"
+# As a load balancer in front.
+test_packages="$test_packages haproxy"
 # For its promtool.
 test_packages="$test_packages prometheus"
 # Debian's would drive out another vendor's containerd and what depends on that.
@@ -106,6 +108,11 @@ run apt-get update -q
 run apt-get install -q -y --no-install-recommends $missing
 case "$missing " in
 *" docker-registry "*) run update-rc.d docker-registry disable ;;
+esac
+case "$missing " in
+*" haproxy "*)
+    run update-rc.d haproxy disable
+    run env DPKG_MAINTSCRIPT_PACKAGE=haproxy deb-systemd-helper disable haproxy.service ;;
 esac
 case "$missing " in
 *" prometheus "*)

@@ -91,7 +91,7 @@ void Acceptor::take(Fd socket, const sockaddr_storage& address) {
     setupConnection(socket.get(), address);
     Peer peer = describePeer(address);
     if (proxyHeader_ && peer.address && !isOneOf(context_->options.trustedProxies, *peer.address)) {
-        context_->refusals.note(Refusal::kUntrusted, peer.text);
+        context_->refusals.note(RefusalReason::kUntrusted, peer.text);
         return;
     }
     Place place;
@@ -106,14 +106,14 @@ void Acceptor::take(Fd socket, const sockaddr_storage& address) {
 // Those behind a proxy are many clients; a PROXY header tells which, when it was read.
 bool Acceptor::admit(Place* place, const Peer& peer) {
     if (context_->door.admit(place) != Doorkeeper::Answer::kWelcome) {
-        context_->refusals.note(Refusal::kTooMany, peer.text);
+        context_->refusals.note(RefusalReason::kTooMany, peer.text);
         return false;
     }
     if (!peer.address || isOneOf(context_->options.trustedProxies, *peer.address)) return true;
     if (context_->door.admitClient(place, *peer.address) == Doorkeeper::Answer::kWelcome) {
         return true;
     }
-    context_->refusals.note(Refusal::kTooManyOfClient, peer.text);
+    context_->refusals.note(RefusalReason::kTooManyOfClient, peer.text);
     return false;
 }
 

@@ -13,10 +13,10 @@ constexpr std::size_t kV4Offset = 12;
 // IPv4 addresses share a range with IPv6 multicast, from where nobody connects.
 std::uint64_t keyOf(const IpAddress& client) noexcept {
     const bool v4 = client.isV4();
+    const std::size_t first = v4 ? kV4Offset : 0;
+    const std::size_t end = v4 ? client.bytes().size() : kNetworkBytes;
     std::uint64_t key = v4 ? 0xffffffff : 0;
-    for (std::size_t i = v4 ? kV4Offset : 0; i < (v4 ? client.bytes().size() : kNetworkBytes); ++i) {
-        key = key << 8 | client.bytes()[i];
-    }
+    for (std::size_t i = first; i < end; ++i) key = key << 8 | client.bytes()[i];
     return key;
 }
 

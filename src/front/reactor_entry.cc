@@ -12,7 +12,7 @@ void Reactor::receiveProxyHeader(const Shared& connection) {
         case ProxyHeaderReader::Status::kIncomplete: awaitInput(connection); return;
         case ProxyHeaderReader::Status::kComplete: welcome(connection); return;
         case ProxyHeaderReader::Status::kRefused:
-            context_->refusals.note(Refusal::kProxyHeader, connection->peer.text);
+            context_->refusals.note(RefusalReason::kProxyHeader, connection->peer.text);
             close(connection);
             return;
         case ProxyHeaderReader::Status::kGone: close(connection); return;
@@ -47,7 +47,7 @@ bool Reactor::admitClient(const Shared& connection) {
         Doorkeeper::Answer::kWelcome) {
         return true;
     }
-    context_->refusals.note(Refusal::kTooManyOfClient, connection->peer.text);
+    context_->refusals.note(RefusalReason::kTooManyOfClient, connection->peer.text);
     connection->excess = true;
     if (context_->door.turnAway(&connection->place)) return true;
     if (!connection->tls) sendCanned(connection->transport, tooMany());

@@ -18,7 +18,7 @@ struct Words {
     const char* text;
 };
 
-const Words& wordsOf(Refusal why) noexcept {
+const Words& wordsOf(RefusalReason why) noexcept {
     static constexpr Words kWords[] = {
         {Counter::kRefusedTooMany, LogLevel::kWarning, "there are max_connections already"},
         {Counter::kRefusedTooManyOfClient, LogLevel::kInfo,
@@ -28,7 +28,8 @@ const Words& wordsOf(Refusal why) noexcept {
         {Counter::kRefusedProxyHeader, LogLevel::kInfo,
          "it did not begin with a valid PROXY header"},
     };
-    static_assert(sizeof kWords / sizeof *kWords == static_cast<std::size_t>(Refusal::kCount));
+    static_assert(sizeof kWords / sizeof *kWords ==
+                  static_cast<std::size_t>(RefusalReason::kCount));
     return kWords[static_cast<std::size_t>(why)];
 }
 
@@ -38,7 +39,7 @@ Refusals::Refusals(Log* log, Counters* counters) noexcept : log_(log), counters_
     for (auto& next : next_) next.store(std::numeric_limits<TimePoint::rep>::min());
 }
 
-void Refusals::note(Refusal why, std::string_view peer) noexcept {
+void Refusals::note(RefusalReason why, std::string_view peer) noexcept {
     const Words& words = wordsOf(why);
     if (counters_) counters_->add(words.counter);
     if (!log_ || !isDue(why, now())) return;
@@ -50,7 +51,7 @@ void Refusals::note(Refusal why, std::string_view peer) noexcept {
     }
 }
 
-bool Refusals::isDue(Refusal why, TimePoint time) noexcept {
+bool Refusals::isDue(RefusalReason why, TimePoint time) noexcept {
     std::atomic<TimePoint::rep>& next = next_[static_cast<std::size_t>(why)];
     TimePoint::rep expected = next.load();
     if (time.time_since_epoch().count() < expected) return false;

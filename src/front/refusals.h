@@ -14,7 +14,7 @@ class Counters;
 class Log;
 
 // Why a connection was refused before its first request.
-enum class Refusal : std::uint8_t {
+enum class RefusalReason : std::uint8_t {
     kTooMany,
     kTooManyOfClient,
     kUntrusted,    // where only trusted proxies may connect
@@ -29,14 +29,14 @@ public:
     // Both may be nullptr.
     Refusals(Log* log, Counters* counters) noexcept;
 
-    void note(Refusal why, std::string_view peer) noexcept;
+    void note(RefusalReason why, std::string_view peer) noexcept;
 
 private:
-    bool isDue(Refusal why, TimePoint time) noexcept;
+    bool isDue(RefusalReason why, TimePoint time) noexcept;
 
     Log* const log_;
     Counters* const counters_;
-    std::array<std::atomic<TimePoint::rep>, static_cast<std::size_t>(Refusal::kCount)> next_;
+    std::array<std::atomic<TimePoint::rep>, static_cast<std::size_t>(RefusalReason::kCount)> next_;
 };
 
 }  // namespace ociproxy

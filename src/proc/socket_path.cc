@@ -90,7 +90,9 @@ void SocketPath::giveTo(uid_t owner, gid_t group) {
     const Fd fd(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0) throwErrno(cat("look at ", path_));
-    if (!isSame(status, made_) || status.st_nlink != 1) throwErrno(cat("give away ", path_), ESTALE);
+    if (!isSame(status, made_) || status.st_nlink != 1) {
+        throwErrno(cat("give away ", path_), ESTALE);
+    }
     if (::fchownat(fd.get(), "", owner, group, AT_EMPTY_PATH) != 0) {
         throwErrno(cat("give away ", path_));
     }
