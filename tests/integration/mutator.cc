@@ -50,9 +50,10 @@ const std::string& Mutator::pick() { return requests_[below(requests_.size())]; 
 
 std::string Mutator::next() {
     std::string text = pick();
-    for (std::size_t times = 1 + below(4); times > 0; --times) mutate(&text);
+    for (std::size_t times = 1 + below(3); times > 0; --times) mutate(&text);
     // One behind the other: what is left of the first must not be taken for the second.
     while (below(4) == 0) text += pick();
+    if (below(3) == 0) text.insert(0, pick());
     return text;
 }
 
