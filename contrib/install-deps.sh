@@ -106,21 +106,18 @@ deny_services
 run apt-get update -q
 # shellcheck disable=SC2086
 run apt-get install -q -y --no-install-recommends $missing
-case "$missing " in
-*" docker-registry "*) run update-rc.d docker-registry disable ;;
-esac
-case "$missing " in
-*" haproxy "*)
-    run update-rc.d haproxy disable
-    run env DPKG_MAINTSCRIPT_PACKAGE=haproxy deb-systemd-helper disable haproxy.service ;;
-esac
-case "$missing " in
-*" prometheus "*)
-    run update-rc.d prometheus disable
-    run env DPKG_MAINTSCRIPT_PACKAGE=prometheus deb-systemd-helper disable prometheus.service ;;
-esac
-case "$missing " in
-*" containerd "*)
-    run env DPKG_MAINTSCRIPT_PACKAGE=containerd \
-        deb-systemd-helper disable containerd.service ;;
-esac
+
+# disable SERVICE PACKAGE: what the package has enabled for the next boot, if it is new here.
+disable() {
+    case "$missing " in
+    *" $2 "*)
+        [ ! -e "/etc/init.d/$1" ] || run update-rc.d "$1" disable
+        run env DPKG_MAINTSCRIPT_PACKAGE="$2" deb-systemd-helper disable "$1.service" ;;
+    esac
+}
+
+for service in containerd docker-registry haproxy prometheus varnish; do
+    disable $service $service
+done
+disable varnishncsa varnish
+disable nginx nginx-light
