@@ -79,6 +79,9 @@ class FrontTlsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(keysMayBeRenewed);
     CPPUNIT_TEST(noRenegotiation);
     CPPUNIT_TEST(oneTooManyIsToldSo);
+    CPPUNIT_TEST(proxyHeaderComesBeforeTheHandshake);
+    CPPUNIT_TEST(oneTooManyOfAProxiedClientIsToldSo);
+    CPPUNIT_TEST(noProxyHeaderIsNoHandshake);
     CPPUNIT_TEST(drainEndsHandshakes);
     CPPUNIT_TEST(clientCertificateIsDemanded);
     CPPUNIT_TEST(sessionsAreResumedElsewhere);
@@ -95,6 +98,17 @@ class FrontTlsTest : public CppUnit::TestFixture {
         FrontClient client = front->connectPlain();
         const bool done = client.startTls(context, resume);
         CPPUNIT_ASSERT_MESSAGE(client.tlsError(), done);
+        return client;
+    }
+
+    static void expectHeaders(FrontFixture* front) {
+        front->options.listeners[0].proxyHeader = true;
+        front->options.trustedProxies = {*Network::parse("127.0.0.0/8")};
+    }
+
+    static FrontClient connectBehind(FrontFixture* front, const std::string& header) {
+        FrontClient client = front->connectPlain();
+        client.send(header);
         return client;
     }
 
@@ -405,6 +419,54 @@ public:
         CPPUNIT_ASSERT_EQUAL(503, reply.status);
         CPPUNIT_ASSERT_EQUAL(std::string("1"), reply.field("Retry-After"));
         CPPUNIT_ASSERT(two.waitEnd() == FrontClient::End::kClosed);
+    }
+
+    void proxyHeaderComesBeforeTheHandshake() {
+        Stage stage(options_);
+        expectHeaders(&stage.front);
+        stage.front.start();
+        FrontClient client = connectBehind(&stage.front, "PROXY TCP4 192.0.2.1 ::1 1 2\r\n");
+        CPPUNIT_ASSERT(!client.startTls(client_.get()));
+        client = connectBehind(&stage.front, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
+        CPPUNIT_ASSERT_MESSAGE(client.tlsError(), client.startTls(client_.get()));
+        client.get("/");
+        CPPUNIT_ASSERT_EQUAL(200, client.read().status);
+        CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.1:1"),
+                             stage.front.application.waitFinished(1)[0].peer);
+    }
+
+    // By the header, or already when there is none yet: after the handshake in any case.
+    void oneTooManyOfAProxiedClientIsToldSo() {
+        const std::string header = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+        for (const bool any : {false, true}) {
+            Stage stage(options_);
+            expectHeaders(&stage.front);
+            stage.front.options.maxConnections = any ? 1 : 10;
+            stage.front.options.maxConnectionsPerClient = any ? 0 : 1;
+            stage.front.start();
+            FrontClient one = connectBehind(&stage.front, header);
+            CPPUNIT_ASSERT_MESSAGE(one.tlsError(), one.startTls(client_.get()));
+            one.get("/");
+            CPPUNIT_ASSERT_EQUAL(200, one.read().status);
+            FrontClient two = connectBehind(&stage.front, header);
+            CPPUNIT_ASSERT_MESSAGE(two.tlsError(), two.startTls(client_.get()));
+            const ClientReply reply = two.read();
+            CPPUNIT_ASSERT_EQUAL(503, reply.status);
+            CPPUNIT_ASSERT_EQUAL(std::string("1"), reply.field("Retry-After"));
+            CPPUNIT_ASSERT(two.waitEnd() == FrontClient::End::kClosed);
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{1},
+                                 stage.count(any ? Counter::kRefusedTooMany
+                                                 : Counter::kRefusedTooManyOfClient));
+        }
+    }
+
+    void noProxyHeaderIsNoHandshake() {
+        Stage stage(options_);
+        expectHeaders(&stage.front);
+        stage.front.start();
+        refusal(&stage.front, client_.get());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, stage.count(Counter::kRefusedProxyHeader));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, stage.count(Counter::kTlsFailures));
     }
 
     // One who has connected may still make a request; one who does not is let go.
