@@ -82,6 +82,7 @@ OCIPROXY_CONF = """listen = 127.0.0.1:{port}
 {tls}
 cache_dir = {directory}/cache
 workers = 2
+max_connections_per_client = off
 access_log = off
 {user}
 [upstream bench.test]
