@@ -70,7 +70,8 @@ public:
 
     // Starts all threads; when it returns connections are accepted. Throws Error.
     void start();
-    // Stops accepting; every connection, idle or not, ends with "Connection: close" on
+    // Stops accepting (an acceptor that waits ends within 250 ms; whom it still takes is
+    // served like all others); every connection, idle or not, ends with "Connection: close" on
     // its next reply or when it has been idle for too long: a client whose request is
     // on its way does not find the door shut. Returns at once.
     void retire();
