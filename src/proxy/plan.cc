@@ -1,6 +1,7 @@
 #include "proxy/plan.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "ociproxy/base/text.h"
 #include "proxy/claim_keys.h"
@@ -171,7 +172,9 @@ bool Planner::linked(const Inquiry& inquiry, const Digest& digest) const {
     const std::optional<Link> link =
         options_.store->link(inquiry.target.where, inquiry.target.kind(), digest);
     if (!link) return false;
-    const std::int64_t age = wallSeconds() - link->confirmedAt;
+    // A clock that was ahead may have written it: the future counts as the past does, so that
+    // such a link does not hold until the clock comes there.
+    const std::int64_t age = std::abs(wallSeconds() - link->confirmedAt);
     if (age <= options_.linkTtl) return true;
     return inquiry.findings.unconfirmed && age <= options_.staleMax;
 }

@@ -2,8 +2,10 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "ociproxy/base/error.h"
+#include "store/links.h"
 
 namespace ociproxy {
 
@@ -65,6 +67,14 @@ Digest ProxyFixture::put(const std::string& content, ContentKind kind, bool isPu
     writer->commit(info);
     if (linkedTo) store->putLink(*linkedTo, kind, digest, false);
     return digest;
+}
+
+void ProxyFixture::dateLinks(std::int64_t wallSeconds) const {
+    const std::filesystem::path repositories = root_ + "/cache/repos";
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(repositories)) {
+        if (entry.path().parent_path().filename() != "links") continue;
+        std::ofstream(entry.path()) << formatLink(Link{wallSeconds});
+    }
 }
 
 Target ProxyFixture::target(Operation operation, const std::string& repository,

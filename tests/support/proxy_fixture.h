@@ -26,6 +26,9 @@ public:
     Target blobTarget(const std::string& repository, const Digest& digest) const;
     Target manifestTarget(const std::string& repository, const std::string& reference) const;
 
+    // As if the clock had said `wallSeconds` when each link there is was confirmed.
+    void dateLinks(std::int64_t wallSeconds) const;
+
     Log log;
     SharedState shared;
     std::unique_ptr<Store> store;

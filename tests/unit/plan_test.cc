@@ -34,6 +34,7 @@ class PlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(publicContentIsServedAnywhere);
     CPPUNIT_TEST(case58_unlinkedContentIsConfirmedFirst);
     CPPUNIT_TEST(oldLinkHoldsOnlyWhenTheUpstreamIsSilent);
+    CPPUNIT_TEST(linkOfAClockThatWasAheadGrowsOldToo);
     CPPUNIT_TEST(coldBlobIsFilled);
     CPPUNIT_TEST(starterStreamsAtOnce);
     CPPUNIT_TEST(followerWaitsForFollowAfter);
@@ -114,6 +115,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(200, expectReply(target).status);
         options_.staleMax = -1;
         CPPUNIT_ASSERT_EQUAL(502, expectReply(target).status);
+    }
+
+    void linkOfAClockThatWasAheadGrowsOldToo() {
+        const RepositoryKey where{"up.test", "a"};
+        const Target target =
+            fixture_->blobTarget("a", fixture_->put("x", ContentKind::kBlob, false, &where));
+        fixture_->dateLinks(wallSeconds() + options_.linkTtl - 60);
+        CPPUNIT_ASSERT_EQUAL(200, expectReply(target).status);
+        fixture_->dateLinks(wallSeconds() + options_.linkTtl + 60);
+        expectWork(target, WorkKind::kConfirm);
     }
 
     void coldBlobIsFilled() { expectWork(coldTarget(), WorkKind::kFillBlob); }
