@@ -132,7 +132,7 @@ void Reactor::dispatchEvent(const Shared& connection) {
         case ConnectionState::kQueued:
         case ConnectionState::kSending:
         case ConnectionState::kParking:  // somebody else's, who will notice
-            if (connection->armed == kInput) watch(connection, kHangUp);
+            if (connection->armed == kInput) (void)watch(connection, kHangUp);
             return;
         case ConnectionState::kClosed: return;
     }
@@ -321,17 +321,18 @@ void Reactor::drainIdle(const Shared& connection) {
 void Reactor::awaitInput(const Shared& connection) { arm(connection, kInput); }
 
 void Reactor::arm(const Shared& connection, std::uint32_t events) {
-    if (connection->armed != events) watch(connection, events);
+    if (connection->armed != events && !watch(connection, events)) throwErrno("watch a connection");
 }
 
-void Reactor::watch(const Shared& connection, std::uint32_t events) {
+// False, with errno, if the kernel refuses; for a connection of somebody else's too.
+bool Reactor::watch(const Shared& connection, std::uint32_t events) noexcept {
     epoll_event event{};
     event.events = events;
     event.data.u64 = connection->id;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection->socket.get(), &event) != 0) {
-        throwErrno("watch a connection");
-    }
+    const int socket = connection->socket.get();
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket, &event) != 0) return false;
     connection->armed = events;
+    return true;
 }
 
 // Ends a reply in the middle: the client must not take what it has for the whole.

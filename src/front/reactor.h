@@ -80,7 +80,7 @@ private:
 
     void awaitInput(const Shared& connection);
     void arm(const Shared& connection, std::uint32_t events);
-    void watch(const Shared& connection, std::uint32_t events);
+    bool watch(const Shared& connection, std::uint32_t events) noexcept;
     void cut(const Shared& connection) noexcept;
     void close(const Shared& connection) noexcept;
 
