@@ -324,7 +324,7 @@ public:
             bool connected = false;
             while (!connected) {
                 connected = SSL_connect(ssl.get()) == 1;
-                if (connected) SSL_write(ssl.get(), request.data(), 49);
+                if (connected) SSL_write(ssl.get(), request.data(), static_cast<int>(request.size()));
                 char bytes[8192];
                 const int size = BIO_read(out, bytes, sizeof bytes);
                 if (size > 0) raw.send(std::string_view(bytes, static_cast<std::size_t>(size)));
