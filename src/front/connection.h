@@ -86,6 +86,7 @@ public:
     std::unique_ptr<Transfer> transfer;       // while a reply is sent
     TimePoint headStart;  // of the first byte of the head; of a handshake: of its wait
     bool tls = false;                         // came by a TLS listener
+    bool unnamed = false;  // its PROXY header named no client: it speaks for the proxy itself
     bool excess = false;                      // one too many: to be told so and let go
     bool served = false;                      // a reply was completed
     bool reset = false;  // closing discards what the kernel still holds

@@ -23,6 +23,7 @@ void Reactor::receiveProxyHeader(const Shared& connection) {
 void Reactor::welcome(const Shared& connection) {
     const std::optional<ProxiedClient> client = connection->proxyHeader->client();
     connection->proxyHeader.reset();
+    connection->unnamed = !client;
     if (client) {
         connection->peer = describePeer(client->address, client->port);
         if (!connection->excess && !admitClient(connection)) return;

@@ -77,7 +77,9 @@ void Reactor::submit(const Shared& connection) {
     pending->request.peerPort = connection->peer.port;
     pending->request.received = now();
     pending->request.secure = connection->tls;
-    if (!context_->options.trustedProxies.empty()) context_->nameClient(pending.get());
+    if (!context_->options.trustedProxies.empty() && !connection->unnamed) {
+        context_->nameClient(pending.get());
+    }
     connection->input.erase(0, connection->parser->consumed());
     if (connection->input.empty()) std::string().swap(connection->input);
     connection->parser.reset();

@@ -38,6 +38,8 @@ struct Awaited {
 struct HitFacts {
     ContentFacts facts;
     StoredContent content;
+    // Wall seconds until which the link holds that permits it; nullopt: it is public.
+    std::optional<std::int64_t> linkedUntil;
 };
 
 // What the earlier works and waits of one request brought. The planner reads it,
@@ -61,6 +63,7 @@ struct Findings {
     bool fetchedManifest = false;      // its manifest came from upstream just now
     std::optional<HeadFacts> head;
     std::optional<Awaited> awaited;
+    std::optional<std::int64_t> linkedUntil;  // wall seconds, of a link that was found
     std::optional<HitFacts> hit;  // set with a reply that needed neither upstream nor wait
 };
 

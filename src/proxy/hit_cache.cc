@@ -1,5 +1,7 @@
 #include "proxy/hit_cache.h"
 
+#include <algorithm>
+
 #include "ociproxy/base/error.h"
 #include "proxy/replies.h"
 
@@ -50,7 +52,7 @@ void HitCache::put(const Request& request, HitFacts hit, const std::string& nsAs
     entry->nsAsReceived = nsAsReceived;
     entry->state = *state;
     entry->bytes = std::move(bytes);
-    entry->until = now() + options_.validity;
+    entry->until = endOf(entry->hit);
     remember(std::move(entry), generation);
 }
 
@@ -66,6 +68,13 @@ std::optional<Reply> HitCache::reply(const Request& request) {
     if (request.method != Method::kHead) spareTheDisk(*entry, &reply);
     addCommonHeaders(entry->nsAsReceived, &reply);
     return reply;
+}
+
+// No longer than the link holds that permits it.
+TimePoint HitCache::endOf(const HitFacts& hit) const {
+    const TimePoint end = now() + options_.validity;
+    if (!hit.linkedUntil) return end;
+    return std::min(end, now() + std::chrono::seconds(*hit.linkedUntil - wallSeconds()));
 }
 
 std::size_t HitCache::size() const {
@@ -89,6 +98,7 @@ HitCache::EntryPtr HitCache::find(const std::string& key) {
 
 // What was planned under an earlier generation may rest on what is gone.
 void HitCache::remember(EntryPtr entry, std::uint64_t generation) {
+    Places old;  // let go of when the lock is free again
     const std::lock_guard<std::mutex> lock(mutex_);
     syncGeneration();
     if (generation != seen_) return;
@@ -100,6 +110,19 @@ void HitCache::remember(EntryPtr entry, std::uint64_t generation) {
     while (places_.size() > options_.maxFiles || bytes_ > options_.maxBytes) {
         erase(std::prev(places_.end()));
     }
+    old.swap(gone_);
+}
+
+void HitCache::expire() {
+    Places old;  // likewise
+    const std::lock_guard<std::mutex> lock(mutex_);
+    syncGeneration();
+    const TimePoint present = now();
+    for (Places::iterator place = places_.begin(); place != places_.end();) {
+        const Places::iterator here = place++;
+        if ((*here)->until <= present) erase(here);
+    }
+    old.swap(gone_);
 }
 
 void HitCache::forget(const EntryPtr& entry) {
@@ -113,14 +136,14 @@ void HitCache::syncGeneration() noexcept {
     if (current == seen_) return;
     seen_ = current;
     index_.clear();
-    places_.clear();
+    gone_.splice(gone_.end(), places_);
     bytes_ = 0;
 }
 
 void HitCache::erase(Places::iterator place) noexcept {
     bytes_ -= (*place)->bytes.size();
     index_.erase((*place)->key);
-    places_.erase(place);
+    gone_.splice(gone_.end(), places_, place);
 }
 
 bool HitCache::isResidentNow(const Entry& entry) const noexcept {

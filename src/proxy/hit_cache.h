@@ -55,6 +55,10 @@ public:
     // observed; nullopt when it must be planned. Never waits.
     std::optional<Reply> reply(const Request& request);
 
+    // Lets go of entries that have grown old and closes their files, which may take a
+    // while where they were the last name of a large one. To be called now and then.
+    void expire();
+
     std::size_t size() const;  // entries
 
 private:
@@ -76,6 +80,7 @@ private:
     void remember(EntryPtr entry, std::uint64_t generation);
     void forget(const EntryPtr& entry);
     void syncGeneration() noexcept;
+    TimePoint endOf(const HitFacts& hit) const;
     void erase(Places::iterator place) noexcept;
     bool isResidentNow(const Entry& entry) const noexcept;
     std::optional<BytesBody> read(const Entry& entry, const FileBody& file) const;
@@ -84,6 +89,7 @@ private:
     const Options options_;
     mutable std::mutex mutex_;
     Places places_;  // most recently used first
+    Places gone_;    // to be let go of by expire() or put(): no hit waits for that
     std::unordered_map<std::string, Places::iterator> index_;
     std::size_t bytes_ = 0;
     std::uint64_t seen_ = 0;  // generation of all entries

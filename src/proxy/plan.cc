@@ -163,7 +163,10 @@ Step Planner::stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
     const CacheStatus status = cacheServed(inquiry.findings);
     Reply reply = storedReply(inquiry.request, facts, content, status);
     reply.upstreamStatus = inquiry.findings.upstreamStatus;
-    if (!byTag && status.word == cacheHit().word) inquiry.findings.hit = HitFacts{facts, content};
+    if (!byTag && status.word == cacheHit().word) {
+        inquiry.findings.hit = HitFacts{facts, content, std::nullopt};
+        if (!facts.isPublic) inquiry.findings.hit->linkedUntil = inquiry.findings.linkedUntil;
+    }
     return reply;
 }
 
@@ -175,6 +178,7 @@ bool Planner::linked(const Inquiry& inquiry, const Digest& digest) const {
     // A clock that was ahead may have written it: the future counts as the past does, so that
     // such a link does not hold until the clock comes there.
     const std::int64_t age = std::abs(wallSeconds() - link->confirmedAt);
+    inquiry.findings.linkedUntil = link->confirmedAt + options_.linkTtl;
     if (age <= options_.linkTtl) return true;
     return inquiry.findings.unconfirmed && age <= options_.staleMax;
 }

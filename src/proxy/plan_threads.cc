@@ -13,29 +13,29 @@ void PlanThreads::start(unsigned threads) {
     }
 }
 
-void PlanThreads::push(SessionPtr session) {
+void PlanThreads::post(std::function<void()> task) {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!stopping_) {
-            queue_.push_back(std::move(session));
+            queue_.push_back(std::move(task));
             changed_.notify_one();
             return;
         }
     }
-    step_(std::move(session));
+    task();
 }
 
 void PlanThreads::run() {
     for (;;) {
-        SessionPtr session;
+        std::function<void()> task;
         {
             std::unique_lock<std::mutex> lock(mutex_);
             changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
             if (queue_.empty()) return;
-            session = std::move(queue_.front());
+            task = std::move(queue_.front());
             queue_.pop_front();
         }
-        step_(std::move(session));
+        task();
     }
 }
 

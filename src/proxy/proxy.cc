@@ -73,20 +73,23 @@ private:
     WorkContext context_;
     ClaimWatcher watcher_;
     UpstreamPool pool_;
+    HitCache hits_;
     PlanThreads planThreads_;
     Planner planner_;
-    HitCache hits_;
 };
 
 Proxy::Impl::Impl(const Options& options)
     : options_(options),
       watcher_(&options.shared->claims(), &options.shared->workers(), options.self.index),
       pool_(poolOptions(options)),
+      hits_(hitOptions(options)),
       planThreads_([this](SessionPtr session) { step(std::move(session)); }),
-      planner_(plannerOptions()),
-      hits_(hitOptions(options)) {
+      planner_(plannerOptions()) {
     prepareContext();
-    watcher_.setTick([this] { pool_.expire(); });
+    watcher_.setTick([this] {
+        pool_.expire();
+        planThreads_.post([this] { hits_.expire(); });
+    });
 }
 
 UpstreamPool::Options Proxy::Impl::poolOptions(const Options& options) {

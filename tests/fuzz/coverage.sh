@@ -10,6 +10,7 @@ src/conf/params.cc
 src/conf/parser.cc
 src/conf/*value*.cc
 src/front/chunked_decoder.cc
+src/front/forwarded.cc
 src/front/proxy_header.cc
 src/front/request_checks.cc
 src/front/request_parser.cc

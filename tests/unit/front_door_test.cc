@@ -260,8 +260,11 @@ public:
             FrontClient client = front.connect();
             client.send(header);
             expectServed(&client);
+            // The proxy speaks for itself here: what it passes on from others is their word.
+            client.send("GET /x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+            CPPUNIT_ASSERT_EQUAL(200, client.read().status);
         }
-        for (const FinishedCopy& finished : front.application.waitFinished(2)) {
+        for (const FinishedCopy& finished : front.application.waitFinished(4)) {
             CPPUNIT_ASSERT_MESSAGE(finished.peer, startsWith(finished.peer, "127.0.0.1:"));
         }
     }

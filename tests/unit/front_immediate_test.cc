@@ -1,8 +1,11 @@
 // Replies that the application gives on the reactor's thread (Application::immediateReply).
 #include "ociproxy/front/server.h"
 
+#include <atomic>
 #include <future>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -11,6 +14,29 @@
 
 namespace ociproxy {
 namespace {
+
+// A body whose file says nothing, to the thread that sends it, before it is told to.
+class StuckBody : public GrowingBody {
+public:
+    StuckBody(std::shared_ptr<const Fd> file, std::shared_future<void> answered,
+              std::atomic<unsigned>* waiting)
+        : file_(std::move(file)), answered_(std::move(answered)), waiting_(waiting) {}
+
+    int descriptor() const noexcept override { return file_->get(); }
+    Snapshot now() noexcept override {
+        if (!asked_) ++*waiting_;
+        asked_ = true;
+        answered_.wait();
+        return Snapshot{State::kComplete, 7, 7};
+    }
+    void setWake(std::function<void()>) override {}
+
+private:
+    std::shared_ptr<const Fd> file_;
+    const std::shared_future<void> answered_;
+    std::atomic<unsigned>* const waiting_;
+    bool asked_ = false;
+};
 
 class FrontImmediateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(FrontImmediateTest);
@@ -24,6 +50,7 @@ class FrontImmediateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(closesWhenAsked);
     CPPUNIT_TEST(clientThatHangsUpMeanwhileIsNoticed);
     CPPUNIT_TEST(shortFileCutsTheReply);
+    CPPUNIT_TEST(blockedSendersHoldNobody);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -150,6 +177,43 @@ public:
         client.get("/");
         CPPUNIT_ASSERT(!client.read().whole);
         CPPUNIT_ASSERT(!front.application.waitFinished(1).front().complete);
+    }
+
+    // As on a disk that does not answer: every sender waits for a body.
+    void blockedSendersHoldNobody() {
+        FrontFixture front;
+        front.application.setImmediate([](const Request& request) -> std::optional<Reply> {
+            if (request.target == "/file") return std::nullopt;
+            return bytesReply("now");
+        });
+        std::promise<void> answer;
+        const std::shared_future<void> answered = answer.get_future().share();
+        std::atomic<unsigned> waiting{0};
+        const std::shared_ptr<const Fd> file = memoryFile("content");
+        front.application.setHandler([&](std::shared_ptr<Exchange> exchange) {
+            Reply reply;
+            FollowBody follow;
+            follow.body = std::make_shared<StuckBody>(file, answered, &waiting);
+            follow.size = 7;
+            reply.body = std::move(follow);
+            exchange->reply(std::move(reply));
+        });
+        front.start();
+        std::vector<FrontClient> stuck;
+        for (unsigned i = 0; i < front.options.senders; ++i) {
+            stuck.push_back(front.connect());
+            stuck.back().get("/file");
+        }
+        while (waiting < front.options.senders) std::this_thread::yield();
+        FrontClient other = front.connect();
+        for (int i = 0; i < 3; ++i) {
+            other.get("/hit");
+            CPPUNIT_ASSERT_EQUAL(std::string("now"), other.read().body);
+        }
+        answer.set_value();
+        for (FrontClient& client : stuck) {
+            CPPUNIT_ASSERT_EQUAL(std::string("content"), client.read().body);
+        }
     }
 
 private:

@@ -58,6 +58,9 @@ class HitCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(knowsOnlyWhatWasPut);
     CPPUNIT_TEST(hostCountsWithAQueryOnly);
     CPPUNIT_TEST(entriesGrowOld);
+    CPPUNIT_TEST(entryEndsWithItsLink);
+    CPPUNIT_TEST(oldEntriesAreLetGoOf);
+    CPPUNIT_TEST(whatIsForgottenIsClosedByTheTicker);
     CPPUNIT_TEST(generationEndsEntries);
     CPPUNIT_TEST(planOfAnEarlierGenerationIsNotTaken);
     CPPUNIT_TEST(removedFileEndsItsEntry);
@@ -189,6 +192,42 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, cache.size());
     }
 
+    void entryEndsWithItsLink() {
+        const std::string content = pattern(10);
+        NamedFile file(content);
+        HitFacts hit = factsOf(file, content);
+        hit.linkedUntil = wallSeconds() + 60;
+        cache_->put(request("/a"), hit, "", generation_);
+        hit.linkedUntil = wallSeconds() - 1;
+        cache_->put(request("/b"), hit, "", generation_);
+        expectReply(request("/a"));
+        CPPUNIT_ASSERT(!cache_->reply(request("/b")));
+    }
+
+    void oldEntriesAreLetGoOf() {
+        options_.validity = Millis{0};
+        HitCache cache(options_);
+        const std::string content = pattern(10);
+        NamedFile file(content);
+        cache.put(request("/a"), factsOf(file, content), "", generation_);
+        CPPUNIT_ASSERT_EQUAL(2L, file.fd().use_count() - 1);
+        cache.expire();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, cache.size());
+        CPPUNIT_ASSERT_EQUAL(1L, file.fd().use_count() - 1);
+    }
+
+    // The last close of a large file that has no name any more takes a while.
+    void whatIsForgottenIsClosedByTheTicker() {
+        const std::string content = pattern(10);
+        NamedFile file(content);
+        put("/a", file, content);
+        file.remove();
+        expectForgotten();
+        CPPUNIT_ASSERT_EQUAL(2L, file.fd().use_count() - 1);
+        cache_->expire();
+        CPPUNIT_ASSERT_EQUAL(1L, file.fd().use_count() - 1);
+    }
+
     void generationEndsEntries() {
         const std::string content = pattern(10);
         NamedFile file(content);
@@ -275,7 +314,7 @@ private:
 
     static HitFacts factsOf(const NamedFile& file, const std::string& content) {
         const Digest digest = digestOf(DigestAlgorithm::kSha256, content);
-        HitFacts hit{ContentFacts{digest, "application/octet-stream"}, {}};
+        HitFacts hit{ContentFacts{digest, "application/octet-stream"}, {}, std::nullopt};
         hit.content.file = file.fd();
         hit.content.info.size = content.size();
         return hit;
