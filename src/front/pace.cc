@@ -18,7 +18,9 @@ void Pace::blocked(TimePoint now, std::int64_t delivered) {
 TimePoint Pace::deadline() const {
     const TimePoint::duration stall = limits_.writeStall - stalled_;
     const TimePoint::duration window = limits_.minRateWindow - window_;
-    return since_ + std::min(stall, window);
+    // Often enough that progress soon after the last look does not double the patience.
+    const TimePoint::duration look = limits_.writeStall / 3;
+    return since_ + std::min({stall, window, look});
 }
 
 void Pace::account(TimePoint now, std::int64_t delivered) {

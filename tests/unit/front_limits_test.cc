@@ -46,6 +46,7 @@ std::string due(DeadlineHeap* heap, const std::vector<std::shared_ptr<Connection
 class FrontLimitsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(FrontLimitsTest);
     CPPUNIT_TEST(paceCutsAStalledReader);
+    CPPUNIT_TEST(paceCutsWhoStopsAfterAWhile);
     CPPUNIT_TEST(paceCountsOnlyBlockedTime);
     CPPUNIT_TEST(paceSeesProgressBehindTheBuffers);
     CPPUNIT_TEST(paceCutsATrickle);
@@ -85,8 +86,19 @@ public:
     void paceCutsAStalledReader() {
         Pace pace(limits());
         pace.blocked(at(100), 5);
-        CPPUNIT_ASSERT(pace.deadline() == at(115));
+        CPPUNIT_ASSERT(pace.deadline() == at(105));
+        CPPUNIT_ASSERT(!pace.tooSlow(at(105), 5));
+        CPPUNIT_ASSERT(!pace.tooSlow(at(110), 5));
         CPPUNIT_ASSERT(pace.tooSlow(at(115), 5));
+    }
+
+    void paceCutsWhoStopsAfterAWhile() {
+        Pace pace(limits());
+        pace.blocked(at(0), 0);
+        CPPUNIT_ASSERT(!pace.tooSlow(at(5), 100'000));  // taken just after the begin
+        CPPUNIT_ASSERT(!pace.tooSlow(at(10), 100'000));
+        CPPUNIT_ASSERT(!pace.tooSlow(at(15), 100'000));
+        CPPUNIT_ASSERT(pace.tooSlow(at(20), 100'000));
     }
 
     void paceCountsOnlyBlockedTime() {
@@ -99,7 +111,7 @@ public:
             time += 1000;  // parked, or waiting for a sender
         }
         pace.blocked(at(time), delivered);
-        CPPUNIT_ASSERT(pace.deadline() == at(time + 15));
+        CPPUNIT_ASSERT(pace.deadline() == at(time + 5));
         pace.resumed(at(time + 10), delivered);  // 10 s without progress count
         pace.blocked(at(time + 500), delivered);
         CPPUNIT_ASSERT(pace.deadline() == at(time + 505));
@@ -110,9 +122,9 @@ public:
         Pace pace(limits());
         pace.blocked(at(0), -1'000'000);  // the kernel still holds an earlier reply
         CPPUNIT_ASSERT(!pace.tooSlow(at(15), -950'000));
-        CPPUNIT_ASSERT(pace.deadline() == at(30));
+        CPPUNIT_ASSERT(pace.deadline() == at(20));
         CPPUNIT_ASSERT(!pace.tooSlow(at(30), -900'000));
-        CPPUNIT_ASSERT(pace.deadline() == at(45));
+        CPPUNIT_ASSERT(pace.deadline() == at(35));
         CPPUNIT_ASSERT(pace.tooSlow(at(45), -900'000));
     }
 
@@ -121,7 +133,7 @@ public:
         pace.blocked(at(0), 0);
         CPPUNIT_ASSERT(!pace.tooSlow(at(10), 10));
         CPPUNIT_ASSERT(!pace.tooSlow(at(20), 20));
-        CPPUNIT_ASSERT(pace.deadline() == at(30));
+        CPPUNIT_ASSERT(pace.deadline() == at(25));
         CPPUNIT_ASSERT(pace.tooSlow(at(30), 29'999));
     }
 
