@@ -18,9 +18,8 @@ struct RobustMutex {
 
     // Throws SysError.
     void init();
-    // Waits at most `atMost` of wall time, the clock of pthread_mutex_timedlock (the
-    // only timed call that ThreadSanitizer knows); a holder that was stopped, not
-    // killed, keeps the lock.
+    // Waits at most `atMost`, whatever the wall clock does meanwhile; a holder that was
+    // stopped, not killed, keeps the lock.
     Lock lock(Millis atMost) noexcept;
     void consistent() noexcept;
     void unlock() noexcept;
