@@ -1,7 +1,6 @@
 #include "proxy/plan.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "ociproxy/base/text.h"
 #include "proxy/claim_keys.h"
@@ -38,6 +37,14 @@ bool awaitedEnd(const Findings& findings, const ClaimKey& key, const ClaimView& 
                 ClaimState state) {
     return findings.awaited && findings.awaited->key == key &&
            findings.awaited->generation == view.generation && view.state == state;
+}
+
+// Whether the wall time `then` is at most `limit` seconds ago. One in the future counts as
+// now, but not when it is further away than that: what a clock stamped that was years ahead
+// would hold for years.
+bool isWithin(std::int64_t limit, std::int64_t then) {
+    const std::int64_t present = wallSeconds();
+    return then >= present - limit && then <= present + limit;
 }
 
 Step refuse(const Findings& findings, const Refusal& refusal) {
@@ -113,7 +120,10 @@ Step Planner::planTag(const Inquiry& inquiry) const {
     // Whoever waited takes any check that was made since it came: under steady load there
     // is always a next one running.
     const bool waited = findings.awaited && findings.awaited->key == tagKey(target);
-    if (waited && entry && entry->checkedAt >= findings.beganWall) findings.tagChecked = true;
+    if (waited && entry && entry->checkedAt >= findings.beganWall &&
+        entry->checkedAt <= wallSeconds()) {  // not by a clock that was ahead, whenever that was
+        findings.tagChecked = true;
+    }
     if (!findings.tagChecked) return checkTag(inquiry);
     if (!entry) {
         return refuse(inquiry.findings, refusalFor(failureOf(FillFailure::kStore), target));
@@ -175,12 +185,11 @@ bool Planner::linked(const Inquiry& inquiry, const Digest& digest) const {
     const std::optional<Link> link =
         options_.store->link(inquiry.target.where, inquiry.target.kind(), digest);
     if (!link) return false;
-    // A clock that was ahead may have written it: the future counts as the past does, so that
-    // such a link does not hold until the clock comes there.
-    const std::int64_t age = std::abs(wallSeconds() - link->confirmedAt);
-    inquiry.findings.linkedUntil = link->confirmedAt + options_.linkTtl;
-    if (age <= options_.linkTtl) return true;
-    return inquiry.findings.unconfirmed && age <= options_.staleMax;
+    if (isWithin(options_.linkTtl, link->confirmedAt)) {
+        inquiry.findings.linkedUntil = link->confirmedAt + options_.linkTtl;
+        return true;
+    }
+    return inquiry.findings.unconfirmed && isWithin(options_.staleMax, link->confirmedAt);
 }
 
 bool Planner::mayServe(const Inquiry& inquiry, const Digest& digest,

@@ -69,11 +69,12 @@ Digest ProxyFixture::put(const std::string& content, ContentKind kind, bool isPu
     return digest;
 }
 
-void ProxyFixture::dateLinks(std::int64_t wallSeconds) const {
-    const std::filesystem::path repositories = root_ + "/cache/repos";
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(repositories)) {
+void ProxyFixture::stampLinks(std::int64_t confirmedAt) {
+    namespace fs = std::filesystem;
+    for (const fs::directory_entry& entry :
+         fs::recursive_directory_iterator(root_ + "/cache/repos")) {
         if (entry.path().parent_path().filename() != "links") continue;
-        std::ofstream(entry.path()) << formatLink(Link{wallSeconds});
+        std::ofstream(entry.path()) << formatLink(Link{confirmedAt});
     }
 }
 

@@ -23,11 +23,10 @@ public:
     // Stores `content` under its digest in the given role, with or without a link.
     Digest put(const std::string& content, ContentKind kind, bool isPublic = false,
                const RepositoryKey* linkedTo = nullptr);
+    // As if all links had been confirmed then, by a wall clock that may have been wrong.
+    void stampLinks(std::int64_t confirmedAt);
     Target blobTarget(const std::string& repository, const Digest& digest) const;
     Target manifestTarget(const std::string& repository, const std::string& reference) const;
-
-    // As if the clock had said `wallSeconds` when each link there is was confirmed.
-    void dateLinks(std::int64_t wallSeconds) const;
 
     Log log;
     SharedState shared;

@@ -1,6 +1,9 @@
 // The planner: local state and findings in, the next step out (src/proxy/plan.h).
 #include "proxy/plan.h"
 
+#include <cstdint>
+#include <limits>
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include "proxy/claim_keys.h"
@@ -34,7 +37,8 @@ class PlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(publicContentIsServedAnywhere);
     CPPUNIT_TEST(case58_unlinkedContentIsConfirmedFirst);
     CPPUNIT_TEST(oldLinkHoldsOnlyWhenTheUpstreamIsSilent);
-    CPPUNIT_TEST(linkOfAClockThatWasAheadGrowsOldToo);
+    CPPUNIT_TEST(linkOfTheNearFutureCountsAsNew);
+    CPPUNIT_TEST(linkOfTheFarFutureIsConfirmed);
     CPPUNIT_TEST(coldBlobIsFilled);
     CPPUNIT_TEST(starterStreamsAtOnce);
     CPPUNIT_TEST(followerWaitsForFollowAfter);
@@ -55,6 +59,7 @@ class PlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(headOfColdBlobAsksTheUpstream);
     CPPUNIT_TEST(tagIsCheckedOnEveryRequest);
     CPPUNIT_TEST(whoWaitedTakesACheckMadeSinceItCame);
+    CPPUNIT_TEST(checkOfTheFutureIsNone);
     CPPUNIT_TEST(uncheckedNextManifestIsFetchedThenPromoted);
     CPPUNIT_TEST(onlyTheNextThatWasSeenIsPromoted);
     CPPUNIT_TEST(twoRefusedTokensAreDenied);
@@ -117,14 +122,24 @@ public:
         CPPUNIT_ASSERT_EQUAL(502, expectReply(target).status);
     }
 
-    void linkOfAClockThatWasAheadGrowsOldToo() {
-        const RepositoryKey where{"up.test", "a"};
-        const Target target =
-            fixture_->blobTarget("a", fixture_->put("x", ContentKind::kBlob, false, &where));
-        fixture_->dateLinks(wallSeconds() + options_.linkTtl - 60);
+    // The clock was put back by a little, or by years.
+    void linkOfTheNearFutureCountsAsNew() {
+        const Target target = linkedTarget();
+        fixture_->stampLinks(wallSeconds() + options_.linkTtl - 60);
         CPPUNIT_ASSERT_EQUAL(200, expectReply(target).status);
-        fixture_->dateLinks(wallSeconds() + options_.linkTtl + 60);
+    }
+
+    void linkOfTheFarFutureIsConfirmed() {
+        const Target target = linkedTarget();
+        fixture_->stampLinks(wallSeconds() + options_.linkTtl + 60);
         expectWork(target, WorkKind::kConfirm);
+        findings_.unconfirmed = Refusal();
+        CPPUNIT_ASSERT_EQUAL(200, expectReply(target).status);
+        for (std::int64_t confirmedAt :
+             {wallSeconds() + options_.staleMax + 60, std::numeric_limits<std::int64_t>::max()}) {
+            fixture_->stampLinks(confirmedAt);
+            CPPUNIT_ASSERT_EQUAL(502, expectReply(target).status);
+        }
     }
 
     void coldBlobIsFilled() { expectWork(coldTarget(), WorkKind::kFillBlob); }
@@ -295,6 +310,22 @@ public:
         CPPUNIT_ASSERT_EQUAL(200, expectReply(target).status);
     }
 
+    // Else one that failed would pass for one that succeeded, until the clock gets there.
+    void checkOfTheFutureIsNone() {
+        const Target target = fixture_->manifestTarget("a", "latest");
+        const Digest digest = fixture_->put("{}", ContentKind::kManifest, true);
+        findings_.beganWall = wallSeconds();
+        fixture_->store->putTag(target.where, "latest",
+                                {digest, "application/x-test", 2, wallSeconds() + 3600, {}});
+        const ClaimTable::Result check = fixture_->shared.claims().claim(
+            tagKey(target), fixture_->self, target.requester);
+        expectWait(target);
+        ClaimFailure denied = failureOf(UpstreamError(UpstreamFailure::kTokenDenied, "denied"));
+        denied.retryable = false;
+        fixture_->shared.claims().fail(check.handle, denied, Millis{60'000});
+        CPPUNIT_ASSERT_EQUAL(403, expectReply(target).status);
+    }
+
     void uncheckedNextManifestIsFetchedThenPromoted() {
         const Target target = fixture_->manifestTarget("a", "latest");
         const Digest old = fixture_->put("{}", ContentKind::kManifest, true);
@@ -384,6 +415,11 @@ private:
         CPPUNIT_ASSERT_EQUAL(1u, fixture_->shared.claims().sweep(dead));
     }
     // A stored blob whose link has run out, of an upstream that has asked for a token.
+    Target linkedTarget() {
+        const RepositoryKey where{"up.test", "a"};
+        return fixture_->blobTarget("a", fixture_->put("x", ContentKind::kBlob, false, &where));
+    }
+
     Target linkedLongAgoBehindTokens() {
         const ScriptedServer server(ScriptedServer::saying(
             plainAnswer(401, "WWW-Authenticate: Bearer realm=\"/token\"\r\n", "")));
