@@ -20,7 +20,7 @@ build_packages="g++ make libpoco-dev libssl-dev libboost-dev ca-certificates"
 # tests are not run as root.
 test_packages="libcppunit-dev shellcheck universal-ctags
     docker-registry skopeo podman crun netavark uidmap
-    curl openssl procps jq python3 iproute2 strace slowhttptest wrk faketime"
+    curl openssl procps jq python3 iproute2 strace slowhttptest faketime wrk"
 # As a load balancer in front.
 test_packages="$test_packages haproxy"
 # For its promtool.

@@ -172,4 +172,10 @@ void assertLacks(const std::string& text, const std::string& part) {
                            at == std::string::npos);
 }
 
+std::size_t countOf(const std::string& text, const std::string& part) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++count;
+    return count;
+}
+
 }  // namespace ociproxy::itest

@@ -87,6 +87,7 @@ void assertNotServed(const Response& response);
 void assertError(const Response& response, int status, const std::string& code);
 void assertContains(const std::string& text, const std::string& part);
 void assertLacks(const std::string& text, const std::string& part);
+std::size_t countOf(const std::string& text, const std::string& part);
 
 // Runs a test and, when it fails, has its fixture print what it knows before that is
 // gone.

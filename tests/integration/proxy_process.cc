@@ -101,8 +101,9 @@ int ProxyProcess::startInVain() {
 
 void ProxyProcess::spawnMaster() {
     logStart_ = log().size();
-    master_ = spawn({proxyBinary(), "-c", configurationFile()}, logFile(root_), logFile(root_),
-                    starter_);
+    std::vector<std::string> command = prefix_;
+    command.insert(command.end(), {proxyBinary(), "-c", configurationFile()});
+    master_ = spawn(command, logFile(root_), logFile(root_), how_);
 }
 
 void ProxyProcess::waitUntilReady() {
@@ -123,8 +124,10 @@ void ProxyProcess::waitUntilReady() {
 int ProxyProcess::stop() {
     if (!running()) return -1;
     ::kill(master_, SIGTERM);
-    return reap(kStopTime * slowness());
+    return awaitEnd();
 }
+
+int ProxyProcess::awaitEnd() { return reap(kStopTime * slowness()); }
 
 int ProxyProcess::reap(milliseconds within) {
     int status = 0;

@@ -48,7 +48,11 @@ public:
     // Replaces the configuration for the next start().
     void configure(const std::string& configuration);
     // Whose process the next start() makes; ours if not said. Only root may.
-    void startAs(const Starter& starter) { starter_ = starter; }
+    void startAs(const Starter& starter) { how_.starter = starter; }
+    // The terminal that the next start() gets; none if not said.
+    void startOn(int terminal) { how_.terminal = terminal; }
+    // A command that becomes the proxy, and what it is called with before that.
+    void startThrough(const std::vector<std::string>& prefix) { prefix_ = prefix; }
     // Returns when it listens; fails the running test, with the log, when it does not.
     void start();
     // The same for one that is not to come up: its exit status, or 128 + signal; -1 if it
@@ -56,6 +60,8 @@ public:
     int startInVain();
     // Sends TERM and waits. The exit status, or 128 + signal; -1 if it does not end.
     int stop();
+    // Waits until it has ended by itself; result as of stop().
+    int awaitEnd();
     // Sends HUP and waits until the next generation serves; fails the running test when
     // that is refused.
     void reload();
@@ -96,7 +102,8 @@ private:
 
     TempRoot root_;
     StoreView store_;
-    std::optional<Starter> starter_;
+    SpawnOptions how_;
+    std::vector<std::string> prefix_;
     pid_t master_ = 0;
     std::uint16_t port_ = 0;
     std::size_t logStart_ = 0;  // where this start's log begins

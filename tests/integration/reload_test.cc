@@ -336,14 +336,6 @@ private:
                    childrenOf(proxy().master()).size() == workers + 1;
         });
     }
-
-    static std::size_t countOf(const std::string& text, const std::string& part) {
-        std::size_t count = 0;
-        for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) {
-            ++count;
-        }
-        return count;
-    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(ReloadTest);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,13 +31,22 @@ void become(const Starter& starter) {
     }
 }
 
+void takeTerminal(int terminal) {
+    if (::setsid() < 0 || ::ioctl(terminal, TIOCSCTTY, 0) != 0 ||
+        ::dup2(terminal, STDIN_FILENO) < 0) {
+        ::_exit(kCannotExec);
+    }
+}
+
 // Between fork and exec in a process with threads: system calls only.
 [[noreturn]] void becomeProgram(char* const* arguments, const char* outFile,
-                                const char* errFile, const Starter* starter) {
+                                const char* errFile, const SpawnOptions& options) {
+    const Starter* const starter = options.starter ? &*options.starter : nullptr;
     const int program = starter ? ::open(arguments[0], O_PATH | O_CLOEXEC) : -1;
     redirect("/dev/null", O_RDONLY, STDIN_FILENO);
     redirect(outFile, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
     redirect(errFile, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
+    if (options.terminal >= 0) takeTerminal(options.terminal);
     if (starter) become(*starter);
     // Behind the change of user, which clears it.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -48,15 +58,14 @@ void become(const Starter& starter) {
 }  // namespace
 
 pid_t spawn(const std::vector<std::string>& command, const std::string& outFile,
-            const std::string& errFile, const std::optional<Starter>& starter) {
+            const std::string& errFile, const SpawnOptions& options) {
     std::vector<char*> arguments;
     for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
     arguments.push_back(nullptr);
     const pid_t pid = ::fork();
     if (pid < 0) throwErrno(cat("fork for ", command.front()));
     if (pid == 0) {
-        becomeProgram(arguments.data(), outFile.c_str(), errFile.c_str(),
-                      starter ? &*starter : nullptr);
+        becomeProgram(arguments.data(), outFile.c_str(), errFile.c_str(), options);
     }
     return pid;
 }

@@ -15,12 +15,19 @@ struct Starter {
     gid_t gid = 0;
 };
 
+// How a program is started. A plain value.
+struct SpawnOptions {
+    std::optional<Starter> starter;
+    // A terminal that becomes stdin and the controlling one of a session of its own.
+    int terminal = -1;
+};
+
 // Starts a program with stdout and stderr appended to files and stdin empty, as
 // `starter` if given; then the program may lie where the starter may not look. It dies
 // with the calling thread, unless it changes its user: call it from the main thread.
 // Throws SysError.
 pid_t spawn(const std::vector<std::string>& command, const std::string& outFile,
-            const std::string& errFile, const std::optional<Starter>& starter = {});
+            const std::string& errFile, const SpawnOptions& options = {});
 
 // The exit status of a wait status, or 128 + signal.
 int exitStatus(int waitStatus);
