@@ -51,6 +51,8 @@ public:
     void startAs(const Starter& starter) { how_.starter = starter; }
     // The terminal that the next start() gets; none if not said.
     void startOn(int terminal) { how_.terminal = terminal; }
+    // What the next start() passes on as descriptor 3.
+    void passSocket(int socket) { how_.third = socket; }
     // A command that becomes the proxy, and what it is called with before that.
     void startThrough(const std::vector<std::string>& prefix) { prefix_ = prefix; }
     // Returns when it listens; fails the running test, with the log, when it does not.

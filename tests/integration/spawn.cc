@@ -38,6 +38,12 @@ void takeTerminal(int terminal) {
     }
 }
 
+void passThird(int fd) {
+    constexpr int kThird = 3;
+    if (fd == kThird) ::fcntl(fd, F_SETFD, 0);
+    if (fd != kThird && ::dup2(fd, kThird) < 0) ::_exit(kCannotExec);
+}
+
 // Between fork and exec in a process with threads: system calls only.
 [[noreturn]] void becomeProgram(char* const* arguments, const char* outFile,
                                 const char* errFile, const SpawnOptions& options) {
@@ -46,6 +52,7 @@ void takeTerminal(int terminal) {
     redirect("/dev/null", O_RDONLY, STDIN_FILENO);
     redirect(outFile, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
     redirect(errFile, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
+    if (options.third >= 0) passThird(options.third);
     if (options.terminal >= 0) takeTerminal(options.terminal);
     if (starter) become(*starter);
     // Behind the change of user, which clears it.

@@ -20,6 +20,7 @@ struct SpawnOptions {
     std::optional<Starter> starter;
     // A terminal that becomes stdin and the controlling one of a session of its own.
     int terminal = -1;
+    int third = -1;  // what becomes descriptor 3, the first that a service manager passes
 };
 
 // Starts a program with stdout and stderr appended to files and stdin empty, as
