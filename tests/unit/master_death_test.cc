@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <sys/resource.h>
+#include <thread>
 #include <unistd.h>
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -35,6 +36,7 @@ class MasterDeathTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(childrenDieWithTheMaster);
     CPPUNIT_TEST(aWorkerWithoutPulseIsAborted);
     CPPUNIT_TEST(aStoppedWorkerIsKilled);
+    CPPUNIT_TEST(whenAllWereStoppedNobodyIsHung);
     CPPUNIT_TEST(aChildThatCannotBeStartedIsTriedAgain);
     CPPUNIT_TEST_SUITE_END();
 
@@ -166,6 +168,33 @@ public:
         drama_->await("has not shown life");
         drama_->await("was killed by SIGKILL");
         drama_->await("up life=2");
+        drama_->stopCleanly();
+    }
+
+    // As by ^Z in a shell, and fg: the master is awake first, and finds only old beats.
+    void whenAllWereStoppedNobodyIsHung() {
+        drama_->options.hungAfter = Millis{4'000};
+        drama_->announced = [](Log& log, Milestone, const std::string&) {
+            log.info(cat("turn at ", monotonicNs()));
+        };
+        drama_->begin();
+        std::string worker0 = drama_->signalWorker0(SIGSTOP);
+        std::string worker1 = drama_->find("worker 1[");
+        pid_t workers[] = {static_cast<pid_t>(MasterDrama::number(worker0, "worker 0[")),
+                           static_cast<pid_t>(MasterDrama::number(worker1, "worker 1["))};
+        ::kill(workers[1], SIGSTOP);
+        drama_->tell(SIGSTOP);
+        // The time that must pass, of the clock that the master looks at.
+        std::this_thread::sleep_for(Millis{5'500});
+        const std::uint64_t continued = static_cast<std::uint64_t>(monotonicNs());
+        drama_->tell(SIGCONT);
+        const char* const kHung = "has not shown life";
+        while (MasterDrama::number(drama_->await("turn at ", kHung), "turn at ") < continued) {
+        }
+        for (pid_t worker : workers) ::kill(worker, SIGCONT);
+        drama_->tell(SIGUSR1);
+        drama_->await("got SIGUSR1", kHung);
+        drama_->await("got SIGUSR1", kHung);
         drama_->stopCleanly();
     }
 
