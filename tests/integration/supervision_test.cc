@@ -15,6 +15,7 @@ class SupervisionTest : public StoppedFillTest {
     OCIPROXY_INTEGRATION_TEST(killedMastersUnderLoad);
     OCIPROXY_INTEGRATION_TEST(crashLoopKeepsTheOthersServing);
     OCIPROXY_INTEGRATION_TEST(hungWorkerIsReplaced);
+    OCIPROXY_INTEGRATION_TEST(stoppedWorkerGoesOn);
     OCIPROXY_INTEGRATION_TEST(quitEndsWhatHasBegun);
     OCIPROXY_INTEGRATION_TEST(secondTermEndsAtOnce);
     CPPUNIT_TEST_SUITE_END();
@@ -44,6 +45,7 @@ public:
     void crashLoopKeepsTheOthersServing() {
         startProxy();
         await("two workers", [&] { return proxy().workers().size() == 2; });
+        TestClient kept = proxy().connectToOther(proxy().children("ociproxy: worker 0").at(0));
         for (int death = 0; death < 5; ++death) {
             pid_t victim = 0;
             await("worker 0", [&] {
@@ -55,6 +57,7 @@ public:
             ::kill(victim, underSanitizer() ? SIGKILL : SIGSEGV);
             await("its end", [victim] { return isGone(victim); });
             assertServed(get("/v2/"), "{}");
+            assertServed(kept.get("/v2/"), "{}");  // which the other worker has
         }
         // The fifth short life in a row.
         await("a pause", [&] {
@@ -63,7 +66,7 @@ public:
         await("two workers", [&] { return proxy().workers().size() == 2; });
     }
 
-    // What a stopped filler had is gone on with by others long before it is replaced.
+    // What a stopped filler had is gone on with by others.
     void hungWorkerIsReplaced() {
         startProxy({2, "follow_after = 0s\n", "", ""});
         prepare({kLarge, kStopAt, 1, {}});
@@ -81,6 +84,29 @@ public:
         gate_->open();
         assertServed(get(target_), bytes_);
         CPPUNIT_ASSERT(up().blobGets() <= 2);
+    }
+
+    // Stopped for less than it takes to be thought hung: nobody takes anything over, and
+    // others follow and are served meanwhile.
+    void stoppedWorkerGoesOn() {
+        startProxy({2, "follow_after = 0s\n", "", ""});
+        prepare({kLarge, kStopAt, 1, {}});
+        TestClient starter(proxy().port());
+        Response response = startFollowing(&starter, kMiB);
+        const std::vector<pid_t> before = proxy().workers();
+        const pid_t stopped = proxy().workerOf(starter);
+        TestClient other = proxy().connectToOther(stopped);
+        ::kill(stopped, SIGSTOP);
+        assertServed(other.get("/v2/"), "{}");
+        Response followed = startFollowing(&other, kMiB);
+        ::kill(stopped, SIGCONT);
+        gate_->open();
+        starter.finish(&response);
+        other.finish(&followed);
+        assertServed(response, bytes_);
+        assertServed(followed, bytes_);
+        CPPUNIT_ASSERT(before == proxy().workers());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, up().blobGets());
     }
 
     void quitEndsWhatHasBegun() {
