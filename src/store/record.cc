@@ -18,6 +18,10 @@ std::string printable(std::string text) {
     return text;
 }
 
+// 9999-12-31T23:59:59Z. No clock says more, nor as much before 1970, and ages can be reckoned
+// without overflow.
+constexpr std::int64_t kLastSecond = 253402300799;
+
 // A number, as JSON wrote it: Poco calls booleans integers, too.
 template <class Integer>
 std::optional<Integer> integerOf(const Poco::Dynamic::Var& value) {
@@ -78,7 +82,9 @@ std::optional<std::uint64_t> Record::getNumber(const std::string& name) const {
 }
 
 std::optional<std::int64_t> Record::getTime(const std::string& name) const {
-    return integerOf<Poco::Int64>(object_->get(name));
+    const std::optional<Poco::Int64> time = integerOf<Poco::Int64>(object_->get(name));
+    if (!time || *time < -kLastSecond || *time > kLastSecond) return std::nullopt;
+    return time;
 }
 
 bool Record::getFlag(const std::string& name) const {

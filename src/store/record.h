@@ -28,6 +28,7 @@ public:
 
     std::optional<std::string> getText(const std::string& name) const;
     std::optional<std::uint64_t> getNumber(const std::string& name) const;
+    // Not one so far from now that reckoning with it could overflow.
     std::optional<std::int64_t> getTime(const std::string& name) const;
     bool getFlag(const std::string& name) const;  // only `true` is true
 

@@ -135,6 +135,8 @@ public:
               std::string("{}"), std::string("{\"confirmed\":\"17\"}"),
               std::string("{\"confirmed\":true}"), std::string("{\"confirmed\":null}"),
               std::string("{\"confirmed\":1.5}"), std::string("{\"confirmed\":{}}"),
+              std::string("{\"confirmed\":-253402300800}"),
+              std::string("{\"confirmed\":253402300800}"),
               std::string("{\"confirmed\":1e3}"), std::string("{\"confirmed\":17}x"),
               std::string(4096, '\0'), std::string(30000, '['), std::string("\xff\xfe{}"),
               "{\"confirmed\":17}" + std::string(64 * 1024, ' ')}) {
