@@ -414,12 +414,12 @@ private:
         fixture_->shared.workers().beat(fixture_->self);
         CPPUNIT_ASSERT_EQUAL(1u, fixture_->shared.claims().sweep(dead));
     }
-    // A stored blob whose link has run out, of an upstream that has asked for a token.
     Target linkedTarget() {
         const RepositoryKey where{"up.test", "a"};
         return fixture_->blobTarget("a", fixture_->put("x", ContentKind::kBlob, false, &where));
     }
 
+    // A stored blob whose link has run out, of an upstream that has asked for a token.
     Target linkedLongAgoBehindTokens() {
         const ScriptedServer server(ScriptedServer::saying(
             plainAnswer(401, "WWW-Authenticate: Bearer realm=\"/token\"\r\n", "")));
