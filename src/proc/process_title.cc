@@ -12,14 +12,20 @@ namespace ociproxy {
 namespace {
 
 // environ must stay valid as long as anybody may call getenv(), exit handlers
-// included: the copy is never freed.
+// included: the copy is never freed. It is held here, because unsetenv() lets go of
+// parts of it, which a leak checker would find.
 void moveEnvironment() {
+    static char** copy = nullptr;
+    static char* strings = nullptr;
     std::size_t count = 0;
-    while (environ[count]) ++count;
-    char** copy = new char*[count + 1];
+    std::size_t size = 0;
+    for (; environ[count]; ++count) size += std::strlen(environ[count]) + 1;
+    copy = new char*[count + 1];
+    strings = new char[size];
+    char* next = strings;
     for (std::size_t i = 0; i < count; ++i) {
-        std::size_t size = std::strlen(environ[i]) + 1;
-        copy[i] = static_cast<char*>(std::memcpy(new char[size], environ[i], size));
+        copy[i] = next;
+        next = ::stpcpy(next, environ[i]) + 1;
     }
     copy[count] = nullptr;
     environ = copy;
