@@ -1,6 +1,7 @@
 #include "ociproxy/base/text.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace ociproxy {
@@ -11,13 +12,19 @@ bool isBlank(char c) noexcept {
     return c == ' ' || c == '\t';
 }
 
-bool isAlnum(char c) noexcept {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+constexpr std::array<bool, 256> tokenChars() {
+    std::array<bool, 256> table{};
+    for (char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<unsigned char>(c)] = true;
+    for (unsigned char c = '0'; c <= '9'; ++c) table[c] = true;
+    for (unsigned char c = 'a'; c <= 'z'; ++c) table[c] = true;
+    for (unsigned char c = 'A'; c <= 'Z'; ++c) table[c] = true;
+    return table;
 }
 
+// Every name of a field passes here, received or sent.
 bool isTokenChar(char c) noexcept {
-    return isAlnum(c) || (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) !=
-                                           std::string_view::npos);
+    static constexpr std::array<bool, 256> kTable = tokenChars();
+    return kTable[static_cast<unsigned char>(c)];
 }
 
 }  // namespace

@@ -4,8 +4,15 @@
 #include "ociproxy/front/message.h"
 
 namespace ociproxy {
+namespace {
+
+// As many as most messages have: growing step by step costs more than the room.
+constexpr std::size_t kUsualFields = 16;
+
+}  // namespace
 
 void Headers::add(std::string_view name, std::string_view value) {
+    if (fields_.empty()) fields_.reserve(kUsualFields);
     fields_.push_back(HeaderField{std::string(name), std::string(value)});
 }
 
