@@ -10,7 +10,7 @@ prepare
 start_registry
 push_app
 # HAProxy takes no path longer than some 90 bytes.
-socket=$podman_run/proxied.sock
+socket=$short_dir/proxied.sock
 # shellcheck disable=SC2034  # of lib.sh
 proxy_settings="listen = 127.0.0.1:0 proxy_protocol
 listen = unix:$socket proxy_protocol

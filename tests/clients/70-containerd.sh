@@ -19,9 +19,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
     "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
     "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
 [grpc]
-  address = "$work/containerd.sock"
+  address = "$short_dir/containerd.sock"
 [ttrpc]
-  address = "$work/containerd.ttrpc"
+  address = "$short_dir/containerd.ttrpc"
 END
     containerd --config "$work/containerd.toml" >"$work/containerd.log" 2>&1 &
     containerd_pid=$!
@@ -32,7 +32,7 @@ containerd_answers() {
     kill -0 $containerd_pid 2>/dev/null && ctr_ version >/dev/null 2>&1
 }
 
-ctr_() { ctr --address "$work/containerd.sock" --namespace t "$@"; }
+ctr_() { ctr --address "$short_dir/containerd.sock" --namespace t "$@"; }
 
 stop_all() {
     local status=$?

@@ -5,7 +5,7 @@
 # chosen by the kernel.  Sourced by bash.
 
 work=                  # set by prepare
-podman_run=
+short_dir=
 registry_port=         # of the registry that is the proxy's upstream
 registry_pid=
 link_port=             # of a slow line to that registry
@@ -45,14 +45,14 @@ expect_equal() {
 # prepare: a directory for everything, and nothing of the user's own configuration.
 prepare() {
     work=$(mktemp -d)
-    # podman refuses a longer path for this.
-    podman_run=$(mktemp -d /tmp/ociproxy.XXXXXX)
+    # podman and containerd refuse longer paths for their sockets.
+    short_dir=$(mktemp -d /tmp/ociproxy.XXXXXX)
     trap 'stop_everything $?' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    mkdir -p "$work/home/.config/containers/registries.conf.d" "$podman_run/user"
-    chmod 700 "$podman_run/user"
-    export HOME=$work/home XDG_RUNTIME_DIR=$podman_run/user CONTAINERS_CONF=$work/containers.conf
+    mkdir -p "$work/home/.config/containers/registries.conf.d" "$short_dir/user"
+    chmod 700 "$short_dir/user"
+    export HOME=$work/home XDG_RUNTIME_DIR=$short_dir/user CONTAINERS_CONF=$work/containers.conf
     unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_CACHE_HOME REGISTRY_AUTH_FILE DOCKER_CONFIG \
         CONTAINER_HOST CONTAINERS_REGISTRIES_CONF CONTAINERS_STORAGE_CONF \
         http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
@@ -80,7 +80,7 @@ stop_everything() {
     0 | 77 | 130 | 143) ;;
     *) show_logs ;;
     esac
-    rm -rf "$work" "$podman_run"
+    rm -rf "$work" "$short_dir"
     exit "$status"
 }
 
@@ -104,7 +104,7 @@ show_logs() {
 podman() {
     local enter=()
     root_is_complete || enter=(unshare --mount --propagation unchanged sh -c "$complete_root" sh)
-    "${enter[@]}" env podman --root "$work/podman/root" --runroot "$podman_run" \
+    "${enter[@]}" env podman --root "$work/podman/root" --runroot "$short_dir" \
         --tmpdir "$work/podman/tmp" --storage-driver vfs "$@"
 }
 
