@@ -42,6 +42,14 @@ def value_aim(text, limit):
     return Aim(text, met)
 
 
+def median_aim(text, limit):
+    """Our median: for what a moment's load of the machine may throw off."""
+    def met(row):
+        ours = row.median(OCIPROXY)
+        return None if ours is None else ours <= limit
+    return Aim(text, met)
+
+
 class Row:
     """One measured quantity: figures by server and round."""
 
