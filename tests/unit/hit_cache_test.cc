@@ -3,7 +3,6 @@
 
 #include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,11 +20,11 @@ std::string pattern(std::size_t size) {
     return bytes;
 }
 
-// A file with a name that the test may take away.
+// A file with a name that the test may take away, where every byte is resident.
 class NamedFile {
 public:
     explicit NamedFile(const std::string& content) {
-        name_ = std::filesystem::temp_directory_path() / "hit_cache_test.XXXXXX";
+        name_ = "/dev/shm/hit_cache_test.XXXXXX";
         fd_ = std::make_shared<Fd>(::mkostemp(name_.data(), O_CLOEXEC));
         if (!*fd_) throwErrno("mkostemp");
         writeAll(fd_->get(), content.data(), content.size(), name_);
@@ -98,8 +97,7 @@ public:
         const Reply reply = expectReply(request("/a"));
         const FileBody& body = std::get<FileBody>(reply.body);
         CPPUNIT_ASSERT(body.file == file.fd());
-        // Just written, so it is in memory, where the file system can tell.
-        CPPUNIT_ASSERT_EQUAL(isResident(*file.fd(), content.size()), body.resident);
+        CPPUNIT_ASSERT(body.resident);
     }
 
     void leavesLargeContentToSenders() {
@@ -117,7 +115,6 @@ public:
         asked.headers.add("Range", "bytes=1000-1999");
         const Reply reply = expectReply(asked);
         CPPUNIT_ASSERT_EQUAL(206, reply.status);
-        if (!isResident(*file.fd(), 2'000)) return;  // then a sender reads it
         CPPUNIT_ASSERT(content.substr(1'000, 1'000) == std::get<BytesBody>(reply.body).bytes);
     }
 
