@@ -314,6 +314,9 @@ public:
         proxy().configure(text);
         proxy().reload();
         awaitCrew(2);
+        // Who leaves does so with the level that it came with.
+        await("the ends of two workers and a janitor are logged",
+              [&] { return countOf(proxy().log(), "exited with status 0") == 3; });
         const std::size_t before = proxy().log().size();
         proxy().reload();
         awaitCrew(2);
