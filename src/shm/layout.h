@@ -24,6 +24,7 @@
 #include "ociproxy/base/digest.h"
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/shm/counters.h"
+#include "ociproxy/shm/store_budget.h"
 #include "ociproxy/shm/token_board.h"
 #include "ociproxy/shm/upstream_stats.h"
 #include "ociproxy/shm/worker_table.h"
@@ -32,7 +33,7 @@
 namespace ociproxy {
 
 constexpr std::uint32_t kLayoutMagic = 0x6f636970;  // "ocip"
-constexpr std::uint32_t kLayoutVersion = 3;
+constexpr std::uint32_t kLayoutVersion = 4;
 constexpr std::size_t kCacheLine = 64;
 constexpr std::uint32_t kBucketSlots = 16;
 
@@ -84,6 +85,18 @@ static_assert(std::is_standard_layout_v<UpstreamCells>);
 struct alignas(kCacheLine) StoreCells {
     std::atomic<std::uint64_t> generation;
 };
+
+// Written to by every commit, so not in the line above. No lock; see StoreBudget.
+struct alignas(kCacheLine) BudgetCells {
+    std::atomic<std::uint64_t> limit;
+    std::atomic<std::uint64_t> mark;
+    std::atomic<std::int64_t> used;  // a sum of changes by several: may pass below zero
+    std::atomic<std::uint64_t> inFlight;
+    std::atomic<std::uint64_t> evictable;
+    std::atomic<std::uint32_t> full;
+    std::atomic<std::uint32_t> bell;
+};
+static_assert(sizeof(BudgetCells) == 64 && std::is_standard_layout_v<BudgetCells>);
 
 struct alignas(kCacheLine) ClaimHeader {
     std::uint32_t magic;

@@ -41,9 +41,9 @@ std::size_t regionSize(const SharedState::Options& options) {
     OCIPROXY_ASSERT(options.claimSlots % kBucketSlots == 0);
     OCIPROXY_ASSERT(options.tokenSlots >= 1 && options.tokenSlots <= kMaxSlots);
     return sizeOf<CounterBlock>() + sizeOf<UpstreamCells>(UpstreamStats::kMaxNames + 1) +
-           sizeOf<StoreCells>() + sizeOf<WorkerSlot>(kMaxWorkers) + sizeOf<ClaimHeader>() +
-           sizeOf<ClaimSlot>(options.claimSlots) + sizeOf<TokenHeader>() +
-           sizeOf<TokenSlot>(options.tokenSlots);
+           sizeOf<StoreCells>() + sizeOf<BudgetCells>() + sizeOf<WorkerSlot>(kMaxWorkers) +
+           sizeOf<ClaimHeader>() + sizeOf<ClaimSlot>(options.claimSlots) +
+           sizeOf<TokenHeader>() + sizeOf<TokenSlot>(options.tokenSlots);
 }
 
 }  // namespace
@@ -58,6 +58,7 @@ public:
         counters = place<CounterBlock>(1);
         upstreams = place<UpstreamCells>(UpstreamStats::kMaxNames + 1);
         store = place<StoreCells>(1);
+        budget = place<BudgetCells>(1);
         workers = place<WorkerSlot>(kMaxWorkers);
         claimHeader = place<ClaimHeader>(1);
         claimSlots = place<ClaimSlot>(options.claimSlots);
@@ -71,6 +72,7 @@ public:
     CounterBlock* counters = nullptr;
     UpstreamCells* upstreams = nullptr;
     StoreCells* store = nullptr;
+    BudgetCells* budget = nullptr;
     WorkerSlot* workers = nullptr;
     ClaimHeader* claimHeader = nullptr;
     ClaimSlot* claimSlots = nullptr;
@@ -102,6 +104,7 @@ SharedState::SharedState(const Options& options)
     : region_(std::make_unique<Region>(options)),
       counters_(std::make_unique<Counters>(region_->counters)),
       upstreams_(std::make_unique<UpstreamStats>(region_->upstreams)),
+      budget_(std::make_unique<StoreBudget>(region_->budget)),
       workers_(std::make_unique<WorkerTable>(region_->workers, counters_.get())) {
     claims_ = std::make_unique<ClaimTable>(region_->claimHeader, region_->claimSlots,
                                            workers_.get(), counters_.get());

@@ -7,6 +7,7 @@
 
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/shm/counters.h"
+#include "ociproxy/shm/store_budget.h"
 #include "ociproxy/shm/token_board.h"
 #include "ociproxy/shm/upstream_stats.h"
 #include "ociproxy/shm/worker_table.h"
@@ -39,6 +40,7 @@ public:
     TokenBoard& tokens() noexcept { return *tokens_; }
     Counters& counters() noexcept { return *counters_; }
     UpstreamStats& upstreams() noexcept { return *upstreams_; }
+    StoreBudget& budget() noexcept { return *budget_; }
     // Raised whenever something that was in the store, or a permission to serve it, was
     // taken away: what was looked up under an earlier number is to be looked up again.
     std::atomic<std::uint64_t>& storeGeneration() noexcept;
@@ -48,6 +50,7 @@ private:
     std::unique_ptr<Region> region_;
     std::unique_ptr<Counters> counters_;
     std::unique_ptr<UpstreamStats> upstreams_;
+    std::unique_ptr<StoreBudget> budget_;
     std::unique_ptr<WorkerTable> workers_;
     std::unique_ptr<ClaimTable> claims_;
     std::unique_ptr<TokenBoard> tokens_;
