@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ociproxy/base/disk_cost.h"
 #include "shm/futex.h"
 #include "shm/layout.h"
 
@@ -9,7 +10,6 @@ namespace ociproxy {
 
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
 // Far beyond any disk; sums of two of these do not overflow.
 constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
 
@@ -24,7 +24,7 @@ std::int64_t asChange(std::uint64_t bytes) noexcept {
 }  // namespace
 
 std::uint64_t StoreBudget::costOf(std::uint64_t size) noexcept {
-    return (std::min(size, kMost) + kPage - 1) / kPage * kPage + kPage;
+    return diskCost(size);
 }
 
 bool StoreBudget::admits(std::optional<std::uint64_t> size) const noexcept {
@@ -32,16 +32,17 @@ bool StoreBudget::admits(std::optional<std::uint64_t> size) const noexcept {
     const std::uint64_t bound = limit();
     if (bound == kUnlimited) return true;
     const std::uint64_t wanted = costOf(size.value_or(0));
-    if (wanted > bound) return false;
-    return used() + inFlight() + wanted <= bound + std::min(evictable(), kMost);
+    if (wanted > mark()) return false;
+    // No more on account than this one needs or a tenth: were the janitor stopped, nobody
+    // would evict.
+    const std::uint64_t account = std::min(evictable(), std::max(wanted, bound / 10));
+    return used() + inFlight() + wanted <= bound + account;
 }
 
 void StoreBudget::committed(std::uint64_t size) noexcept {
     const std::int64_t cost = asChange(costOf(size));
-    const std::uint64_t before = asBytes(cells_->used.fetch_add(cost));
-    const std::uint64_t threshold = mark();
-    if (limit() == kUnlimited || before + inFlight() > threshold) return;
-    if (before + inFlight() + static_cast<std::uint64_t>(cost) > threshold) ring();
+    cells_->used.fetch_add(cost);
+    if (limit() != kUnlimited && used() + inFlight() > mark()) ring();
 }
 
 void StoreBudget::setLimit(std::uint64_t bytes, std::uint64_t mark) noexcept {

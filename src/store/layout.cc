@@ -73,6 +73,27 @@ StorePath tagPath(const RepositoryKey& where, const std::string& tag) {
     return {cat(repositoryDirectory(where), '/', kTagsDirectory), sha256Hex(tag) + ".json"};
 }
 
+std::optional<LinkName> parseLinkName(std::string_view name) {
+    for (const ContentKind kind : {ContentKind::kBlob, ContentKind::kManifest}) {
+        const std::string prefix = cat(contentKindName(kind), '-');
+        if (!startsWith(name, prefix)) continue;
+        std::string text(name.substr(prefix.size()));
+        const std::size_t dash = text.find('-');
+        if (dash == std::string::npos) return std::nullopt;
+        text[dash] = ':';
+        const std::optional<Digest> digest = Digest::parse(text);
+        if (digest) return LinkName{kind, *digest};
+    }
+    return std::nullopt;
+}
+
+std::optional<Digest> parseRecordName(DigestAlgorithm algorithm, std::string_view name) {
+    constexpr std::string_view kSuffix = ".json";
+    if (!endsWith(name, kSuffix)) return std::nullopt;
+    name.remove_suffix(kSuffix.size());
+    return Digest::parse(cat(algorithmName(algorithm), ':', name));
+}
+
 std::optional<std::uint64_t> lineageOf(std::string_view temporaryName) {
     std::optional<std::string_view> digits = hexSuffix(temporaryName, kLineageDigits);
     if (!digits) return std::nullopt;

@@ -24,6 +24,7 @@ constexpr const char* kTagsDirectory = "tags";
 constexpr const char* kLockFile = "lock";
 constexpr const char* kVersionFile = "version";
 constexpr const char* kNameFile = "name";
+constexpr const char* kBoundFile = "auto_size";
 
 // Directories of content and of metadata are named after the digest's first byte.
 constexpr unsigned kFanOut = 256;
@@ -44,6 +45,16 @@ StorePath temporaryPath(const Digest& digest, std::uint64_t lineage);
 std::string repositoryDirectory(const RepositoryKey& where);
 StorePath linkPath(const RepositoryKey& where, ContentKind kind, const Digest& digest);
 StorePath tagPath(const RepositoryKey& where, const std::string& tag);
+
+// What the name of a link says; nullopt when it is not ours.
+struct LinkName {
+    ContentKind kind;
+    Digest digest;
+};
+std::optional<LinkName> parseLinkName(std::string_view name);
+
+// The digest of a record's name in meta/<algorithm>/; nullopt when it is not ours.
+std::optional<Digest> parseRecordName(DigestAlgorithm algorithm, std::string_view name);
 
 // The lineage in the name of a temporary file; nullopt when the name is not ours.
 std::optional<std::uint64_t> lineageOf(std::string_view temporaryName);

@@ -19,8 +19,10 @@ class Tree;
 // The files' contents. nullopt when the text is not a whole record of its kind.
 std::string formatLink(const Link& link);
 std::optional<Link> parseLink(const std::string& text);
-std::string formatTag(const TagEntry& entry);
+std::string formatTag(const TagEntry& entry, const std::string& tag);
 std::optional<TagEntry> parseTag(const std::string& text);
+// Of which tag the record is; earlier versions did not say.
+std::optional<std::string> tagNameIn(const std::string& text);
 
 std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind kind,
                              const Digest& digest);

@@ -17,20 +17,6 @@ namespace {
 constexpr Millis kLockPatience{2000};
 constexpr Millis kLockPoll{2};
 
-// Serializes reading, merging and writing. The lock goes with the descriptor, so a killed
-// holder leaves none; a stopped one is waited for only so long, because no more than an
-// addition can be lost, and that is fetched or confirmed again.
-Fd lockMetadataOf(Tree& tree, const Digest& digest) {
-    Fd directory = tree.makeDirectory(metadataPath(digest).directory);
-    TimePoint end = now() + kLockPatience;
-    while (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) break;  // no locks on this file system
-        if (now() >= end) break;
-        std::this_thread::sleep_for(kLockPoll);
-    }
-    return directory;
-}
-
 void writeMetadata(Tree& tree, const Digest& digest, const ContentInfo& info) {
     tree.writeSmall(metadataPath(digest), formatMetadata(info), Durability::kDurable);
 }
@@ -40,6 +26,17 @@ bool sameRecord(const ContentInfo& a, const ContentInfo& b) {
 }
 
 }  // namespace
+
+MetadataLock::MetadataLock(Tree& tree, const Digest& digest)
+    : directory_(tree.makeDirectory(metadataPath(digest).directory)) {
+    const TimePoint end = now() + kLockPatience;
+    while (!held_) {
+        held_ = ::flock(directory_.get(), LOCK_EX | LOCK_NB) == 0;
+        if (held_ || (errno != EWOULDBLOCK && errno != EINTR)) break;
+        if (now() >= end) break;
+        std::this_thread::sleep_for(kLockPoll);
+    }
+}
 
 std::string formatMetadata(const ContentInfo& info) {
     Record record;
@@ -84,7 +81,7 @@ ContentInfo mergeInfo(const ContentInfo& first, const ContentInfo& second) {
 }
 
 void recordFetched(Tree& tree, const Digest& digest, const ContentInfo& fetched) {
-    Fd lock = lockMetadataOf(tree, digest);
+    const MetadataLock lock(tree, digest);
     std::optional<ContentInfo> known = readMetadata(tree, digest);
     if (!known || known->size != fetched.size) {
         writeMetadata(tree, digest, fetched);
@@ -98,7 +95,7 @@ void recordFetched(Tree& tree, const Digest& digest, const ContentInfo& fetched)
 
 bool recordAddition(Tree& tree, const Digest& digest, std::uint64_t size,
                     const ContentInfo& addition) {
-    Fd lock = lockMetadataOf(tree, digest);
+    const MetadataLock lock(tree, digest);
     std::optional<ContentInfo> known = readMetadata(tree, digest);
     if (!known || known->size != size) return false;
     ContentInfo merged = mergeInfo(*known, addition);

@@ -8,11 +8,31 @@
 #include <string>
 
 #include "ociproxy/base/digest.h"
+#include "ociproxy/base/fd.h"
 #include "ociproxy/store/store.h"
 
 namespace ociproxy {
 
 class Tree;
+
+// Serializes changes of the records in one directory between processes. It goes with the
+// descriptor, so a killed holder leaves none; a stopped one is waited for only so long.
+// Who adds goes on without: no more than an addition can be lost, and that is fetched or
+// confirmed again. Who removes must not.
+class MetadataLock {
+public:
+    // Makes the directory. Throws SysError.
+    MetadataLock(Tree& tree, const Digest& digest);
+    MetadataLock(const MetadataLock&) = delete;
+    MetadataLock& operator=(const MetadataLock&) = delete;
+
+    // False: it could not be had, or the file system has no locks.
+    bool held() const noexcept { return held_; }
+
+private:
+    Fd directory_;
+    bool held_ = false;
+};
 
 std::string formatMetadata(const ContentInfo& info);
 // nullopt when the text is not a record of a size.

@@ -15,8 +15,9 @@ std::optional<Digest> getDigest(const Record& record, const std::string& name) {
 
 }  // namespace
 
-std::string formatTag(const TagEntry& entry) {
+std::string formatTag(const TagEntry& entry, const std::string& tag) {
     Record record;
+    record.setText("tag", tag);
     record.setText("digest", entry.digest.text());
     record.setText("mediaType", entry.mediaType);
     record.setNumber("size", entry.size);
@@ -36,6 +37,11 @@ std::optional<TagEntry> parseTag(const std::string& text) {
     return TagEntry{*digest, *mediaType, *size, *checked, getDigest(*record, "next")};
 }
 
+std::optional<std::string> tagNameIn(const std::string& text) {
+    const std::optional<Record> record = Record::parse(text);
+    return record ? record->getText("tag") : std::nullopt;
+}
+
 std::optional<TagEntry> readTag(Tree& tree, const RepositoryKey& where, const std::string& tag) {
     std::optional<std::string> text = tree.readSmall(tagPath(where, tag));
     if (!text) return std::nullopt;
@@ -45,7 +51,7 @@ std::optional<TagEntry> readTag(Tree& tree, const RepositoryKey& where, const st
 void writeTag(Tree& tree, const RepositoryKey& where, const std::string& tag,
               const TagEntry& entry) {
     makeRepository(tree, where);
-    tree.writeSmall(tagPath(where, tag), formatTag(entry), Durability::kNone);
+    tree.writeSmall(tagPath(where, tag), formatTag(entry, tag), Durability::kNone);
 }
 
 }  // namespace ociproxy

@@ -28,7 +28,7 @@ void checkMetadata(const std::string& text) {
 void checkTag(const std::string& text) {
     const std::optional<TagEntry> entry = parseTag(text);
     if (!entry) return;
-    const std::optional<TagEntry> again = parseTag(formatTag(*entry));
+    const std::optional<TagEntry> again = parseTag(formatTag(*entry, "t"));
     FUZZ_CHECK(again && again->digest == entry->digest && again->next == entry->next);
     FUZZ_CHECK(again->size == entry->size && again->checkedAt == entry->checkedAt);
     FUZZ_CHECK(!isPrintable(entry->mediaType) || again->mediaType == entry->mediaType);

@@ -112,7 +112,7 @@ public:
         store().putTag(kWhere, "latest", entry);
         CPPUNIT_ASSERT_EQUAL(cat("{\"checked\":1700000000,\"digest\":\"", entry.digest.text(),
                                  "\",\"mediaType\":\"", kType, "\",\"next\":\"",
-                                 entry.next->text(), "\",\"size\":1234}\n"),
+                                 entry.next->text(), "\",\"size\":1234,\"tag\":\"latest\"}\n"),
                              readFile(fixture_->file(tagFile(kWhere, "latest"))));
     }
 

@@ -23,16 +23,16 @@ public:
 
     explicit StoreBudget(BudgetCells* cells) noexcept : cells_(cells) {}
 
-    // What content of that size takes on disk: whole pages, and one for its metadata.
+    // diskCost(): what content of that size takes on disk.
     static std::uint64_t costOf(std::uint64_t size) noexcept;
 
     // Whether content of that size (nullopt: not known) may be stored: there is room, or
-    // evicting makes room. False above all for what is larger than the whole bound, and
-    // for everything while the janitor has nothing left to evict.
+    // evicting makes room. False above all for what would be evicted at once because it
+    // passes the mark alone, and for everything while the janitor has nothing left to evict.
     bool admits(std::optional<std::uint64_t> size) const noexcept;
 
-    // Content of `size` bytes is in the store now. Rings for the janitor when that
-    // crosses the mark from which it evicts.
+    // Content of `size` bytes is in the store now. Rings for the janitor while more is
+    // used than the mark from which it evicts.
     void committed(std::uint64_t size) noexcept;
 
     // ---- for the janitor alone
