@@ -14,7 +14,8 @@ define help_text
   make fuzz           fuzz with Clang, in build-fuzz: each target for FUZZ_SECONDS=60
                       (FUZZ_TARGETS="NAME..." chooses); fuzz-coverage: what the corpora reach
   make fuzz-merge     minimise the corpora, with what make fuzz has found
-  make torture        10^6 mutated requests and 10^5 mutated responses in the ASan build
+  make torture        10^6 mutated requests and 10^5 mutated responses in the ASan build; a
+                      store of 10^6 files
   make bench          measure against nginx, varnish and docker-registry (BENCHFLAGS=--help)
   make install        below DESTDIR; uninstall takes back all but ociproxy.conf
   make dist           source archive of HEAD; distcheck builds, tests and installs from it
@@ -318,6 +319,7 @@ fuzz-coverage: build-coverage/config.mk
 
 TORTURE_REQUESTS = 1000000
 TORTURE_RESPONSES = 100000
+TORTURE_FILES = 1000000
 
 # OCIPROXY_TEST_TIMEOUT=0: it takes as long as it takes.
 torture: build-asan/config.mk
@@ -325,6 +327,8 @@ torture: build-asan/config.mk
 	    OCIPROXY_TORTURE_RESPONSES='$(TORTURE_RESPONSES)' \
 	    $(MAKE) --no-print-directory -C build-asan check-integration \
 	    TESTS='TortureTest BrokenUpstreamTest'
+	+@OCIPROXY_STORE_FILES='$(TORTURE_FILES)' $(MAKE) --no-print-directory check-unit \
+	    TESTS=passesOverALargeStoreQuickly
 
 # ----- lint
 

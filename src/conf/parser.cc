@@ -123,7 +123,7 @@ void ConfigParser::setKey(std::string_view key, std::string_view value) {
         fail(cat(param->name, " is set already in line ", first->second));
     }
     UpstreamConfig* upstream = inUpstream_ ? &config_.upstreams.back() : nullptr;
-    if (fresh && param->repeatable() && !upstream) config_.listen.clear();  // the default
+    if (fresh && key == "listen") config_.listen.clear();  // the default
     try {
         param->set({&config_, upstream}, std::string(value));
     } catch (const std::invalid_argument& e) {

@@ -6,7 +6,9 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <sys/resource.h>
 #include <thread>
+#include <unistd.h>
 
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
@@ -16,7 +18,10 @@
 #include "ociproxy/proc/listeners.h"
 #include "ociproxy/proc/signals.h"
 #include "ociproxy/shm/shared_state.h"
+#include "ociproxy/store/disk_space.h"
+#include "ociproxy/store/evictor.h"
 #include "ociproxy/store/store.h"
+#include "proc/disk_keeper.h"
 #include "proc/module_options.h"
 
 namespace ociproxy {
@@ -41,14 +46,10 @@ TimePoint Janitor::work(TimePoint now) {
             reapAt_ = now + options_.reapEvery;
             reap(now);
         }
-        if (now >= measureAt_) {
-            measureAt_ = now + options_.measureEvery;
-            measure();
-        }
     } catch (const std::exception& e) {
         options_.log->warning(failureText(e));
     }
-    return std::min({checkAt_, reapAt_, measureAt_});
+    return std::min(checkAt_, reapAt_);
 }
 
 // Said once, when it begins and when it is over.
@@ -84,19 +85,24 @@ Millis Janitor::reapAge(TimePoint now) noexcept {
     return std::min(since, options_.reapIdle);
 }
 
-void Janitor::measure() {
-    Store::Usage usage = options_.store->measure();
-    Counters& counters = options_.shared->counters();
-    counters.set(Gauge::kStoreBytes, usage.bytes);
-    counters.set(Gauge::kStoreFiles, usage.files);
-    options_.log->debug(cat("store: ", usage.bytes, " bytes in ", usage.files, " files"));
-}
-
 namespace {
+
+constexpr Millis kLookEvery{1'000};
+// Unlinking a million files must not slow who serves them.
+constexpr int kNice = 5;
 
 // Works when work is due; never stopped: the process is left instead.
 [[noreturn]] void workForEver(Janitor& janitor) {
     for (;;) std::this_thread::sleep_until(janitor.work(now()));
+}
+
+[[noreturn]] void keepForEver(DiskKeeper& keeper, const StoreBudget& budget) {
+    (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+    for (;;) {
+        const std::uint32_t seen = budget.bell();
+        keeper.work(now());
+        budget.wait(seen, kLookEvery);
+    }
 }
 
 // Replies that have begun get a moment; who has not been accepted is the next one's.
@@ -128,7 +134,18 @@ int runJanitor(const Heritage& heritage, Seat& seat) {
     StatusPages pages(statusOptions(heritage));
     std::optional<FrontServer> front;
     if (heritage.adminListeners) front.emplace(adminFrontOptions(heritage), &pages);
+    Evictor evictor(evictorOptions(heritage));
+    DiskSpace space(heritage.config->cacheDir);
+    DiskKeeper::Options keeperOptions;
+    keeperOptions.evictor = &evictor;
+    keeperOptions.space = &space;
+    keeperOptions.shared = heritage.shared;
+    keeperOptions.log = heritage.log;
+    keeperOptions.maxSize = heritage.config->cacheMaxSize;
+    keeperOptions.minFree = heritage.config->cacheMinFree;
+    DiskKeeper keeper(keeperOptions);
     std::thread worker([&janitor] { workForEver(janitor); });
+    std::thread keeping([&] { keepForEver(keeper, heritage.shared->budget()); });
     if (front) front->start();
     seat.boot.ready();
     for (;;) {

@@ -96,6 +96,22 @@ Store::Options storeOptions(const Heritage& heritage) {
     return out;
 }
 
+Evictor::Options evictorOptions(const Heritage& heritage) {
+    Evictor::Options out;
+    out.directory = heritage.config->cacheDir;
+    out.log = heritage.log;
+    out.generation = &heritage.shared->storeGeneration();
+    out.pins = heritage.config->pins;
+    for (Pin& pin : out.pins) {
+        for (const UpstreamConfig& upstream : heritage.config->upstreams) {
+            const std::vector<std::string>& aliases = upstream.aliases;
+            if (std::find(aliases.begin(), aliases.end(), pin.registry) == aliases.end()) continue;
+            pin.registry = upstream.name;
+        }
+    }
+    return out;
+}
+
 UpstreamClient::Options clientOptions(const Heritage& heritage) {
     UpstreamClient::Options out;
     out.log = heritage.log;

@@ -7,6 +7,7 @@
 #include "ociproxy/proc/heritage.h"
 #include "ociproxy/proxy/proxy.h"
 #include "ociproxy/proxy/status_pages.h"
+#include "ociproxy/store/evictor.h"
 #include "ociproxy/store/store.h"
 #include "ociproxy/upstream/client.h"
 #include "ociproxy/upstream/settings.h"
@@ -22,6 +23,8 @@ Upstream upstreamFrom(const UpstreamConfig& section);
 UpstreamDirectory directoryFrom(const Config& config);
 
 Store::Options storeOptions(const Heritage& heritage);
+// Pins with the names that upstreams have in the store.
+Evictor::Options evictorOptions(const Heritage& heritage);
 // What other modules provide (resolver, store, client ...) is left to the caller.
 UpstreamClient::Options clientOptions(const Heritage& heritage);
 Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self);

@@ -8,6 +8,7 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/registry/range.h"
 #include "ociproxy/shm/counters.h"
+#include "ociproxy/shm/store_budget.h"
 #include "proxy/claim_keys.h"
 
 namespace ociproxy {
@@ -242,6 +243,7 @@ bool BlobFiller::verifyAndCommit(OwnedClaim* claim) {
     try {
         context_.store->syncLink(target_.where, ContentKind::kBlob, digest_);
         writer_->commit(info);
+        if (context_.budget != nullptr) context_.budget->committed(info.size);
         claim->finish();
         count_->committed();
     } catch (const Error& e) {

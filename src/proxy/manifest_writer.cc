@@ -4,6 +4,7 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/registry/media_type.h"
 #include "ociproxy/shm/counters.h"
+#include "ociproxy/shm/store_budget.h"
 
 namespace ociproxy {
 
@@ -54,6 +55,7 @@ void ManifestWriter::commit(const UpstreamResponse& response, const std::string&
     info.fetchedAt = wallSeconds();
     info.isPublic = isPublicContent(target_, response);
     writer->commit(info);
+    if (context_.budget != nullptr) context_.budget->committed(info.size);
 }
 
 }  // namespace ociproxy

@@ -227,6 +227,15 @@ private:
               counters_.get(Gauge::kStoreBytes));
         gauge("ociproxy_cache_files", "Files of content in the cache, measured every minute.",
               counters_.get(Gauge::kStoreFiles));
+        gauge("ociproxy_cache_used_bytes",
+              "Bytes that content, records and downloads take on disk.",
+              counters_.get(Gauge::kStoreUsed));
+        gauge("ociproxy_cache_limit_bytes", "Bytes that they may take; 0: no bound.",
+              counters_.get(Gauge::kStoreLimit));
+        out_.counter("ociproxy_evicted_files_total", "Files evicted from the cache.");
+        out_.sample(counters_.get(Counter::kEvictedFiles));
+        out_.counter("ociproxy_evicted_bytes_total", "Bytes of content in them.");
+        out_.sample(counters_.get(Counter::kEvictedBytes));
         gauge("ociproxy_cache_writable", "1 if the cache could be written to at the last look.",
               counters_.get(Gauge::kStoreWritable));
     }

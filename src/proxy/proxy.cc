@@ -128,6 +128,7 @@ void Proxy::Impl::prepareContext() {
     context_.self = options_.self;
     context_.claims = &options_.shared->claims();
     context_.counters = &options_.shared->counters();
+    context_.budget = &options_.shared->budget();
     context_.store = options_.store;
     context_.client = options_.client;
     context_.log = options_.log;

@@ -21,12 +21,14 @@ namespace ociproxy {
 
 class Counters;
 class Log;
+class StoreBudget;
 
 // What works share; outlives them.
 struct WorkContext {
     WorkerId self;
     ClaimTable* claims = nullptr;
     Counters* counters = nullptr;
+    StoreBudget* budget = nullptr;  // nullptr: nobody keeps one
     Store* store = nullptr;
     UpstreamClient* client = nullptr;
     Log* log = nullptr;

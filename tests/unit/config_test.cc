@@ -52,6 +52,8 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(brokenLines);
     CPPUNIT_TEST(messagesArePrintable);
     CPPUNIT_TEST(dumpIsReadBack);
+    CPPUNIT_TEST(boundsOfTheDisk);
+    CPPUNIT_TEST(pinsAreCheckedAndKept);
     CPPUNIT_TEST(missingFileIsSaid);
     CPPUNIT_TEST(workerCountIsBounded);
     CPPUNIT_TEST(whatCannotChangeWhileItRunsStays);
@@ -343,6 +345,36 @@ public:
             CPPUNIT_ASSERT_MESSAGE(line, !error.empty());
             CPPUNIT_ASSERT_MESSAGE(error, isPrintable(error));
         }
+    }
+
+    void boundsOfTheDisk() {
+        CPPUNIT_ASSERT(!defaultConfig().cacheMaxSize && !defaultConfig().cacheMinFree);
+        const Config config = parseConfig("cache_max_size = 10G\ncache_min_free = 512M\n", "f");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{10} << 30, *config.cacheMaxSize);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{512} << 20, *config.cacheMinFree);
+        const Config off = parseConfig("cache_max_size = off\ncache_min_free = 0\n", "f");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, *off.cacheMaxSize);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, *off.cacheMinFree);
+        CPPUNIT_ASSERT(dumpConfig(config).find("cache_max_size = 10G\n") != std::string::npos);
+        CPPUNIT_ASSERT(dumpConfig(off).find("cache_min_free = off\n") != std::string::npos);
+        for (const char* bad : {"1000K", "ten", "-1", "50%", "none"}) {
+            expectError(cat("\ncache_max_size = ", bad, "\n"), "f:2: cache_max_size = ");
+        }
+        expectError("cache_min_free = some\n", "f:1: cache_min_free = ");
+    }
+
+    void pinsAreCheckedAndKept() {
+        const std::string text = "pin = docker.io/alpine:3.*\npin = quay.io/a/b\n";
+        const Config config = parseConfig(text + "listen = :1\n", "f");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, config.pins.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, config.listen.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("library/alpine"), config.pins[0].repository);
+        // A pin does not take the place of the default of another repeatable key.
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{8080}, parseConfig(text, "f").listen.at(0).port);
+        const std::string dump = dumpConfig(config);
+        CPPUNIT_ASSERT_EQUAL(dump, dumpConfig(parseConfig(dump, "f")));
+        CPPUNIT_ASSERT(dump.find("pin = docker.io/library/alpine:3.*\n") != std::string::npos);
+        expectError("workers = 1\npin = alpine\n", "f:2: pin = alpine: REGISTRY/REPOSITORY");
     }
 
     void dumpIsReadBack() {

@@ -14,6 +14,7 @@
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/log.h"
 #include "ociproxy/registry/names.h"
+#include "ociproxy/registry/pin.h"
 
 namespace ociproxy {
 
@@ -67,6 +68,9 @@ struct Config {
     std::string user;   // empty: auto
     std::string group;  // empty: auto
     std::string cacheDir;
+    std::optional<std::uint64_t> cacheMaxSize;  // bytes; nullopt: auto; 0: off
+    std::optional<std::uint64_t> cacheMinFree;  // likewise
+    std::vector<Pin> pins;
     std::optional<unsigned> workers;  // nullopt: auto
     std::string pidFile;  // auto, off, or a path
     Millis drainTimeout{300'000};

@@ -12,8 +12,8 @@ struct Heritage;
 struct Seat;
 
 // What is done to the store beside serving: reaps temporary files that no claim
-// names, measures the disk into the gauges and looks whether it can be written to. What
-// fails is logged and tried again in its turn. Not synchronized: one thread.
+// names, and looks whether the disk can be written to; DiskKeeper beside it measures and
+// evicts. What fails is logged and tried again in its turn. Not synchronized: one thread.
 class Janitor {
 public:
     struct Options {
@@ -25,7 +25,6 @@ public:
         bool allEarlierGone = false;
         TimePoint earlier{};
         Millis checkEvery{2'000};
-        Millis measureEvery{60'000};
         Millis reapEvery{10'000};
         Millis reapIdle{60'000};
     };
@@ -38,14 +37,12 @@ public:
 private:
     void check();
     void reap(TimePoint now);
-    void measure();
     Millis reapAge(TimePoint now) noexcept;
 
     Options options_;
     bool failing_ = false;
     TimePoint checkAt_ = TimePoint::min();
     TimePoint reapAt_ = TimePoint::min();
-    TimePoint measureAt_ = TimePoint::min();
 };
 
 // The body of the janitor process (Master::Body): works on a thread of its own, so

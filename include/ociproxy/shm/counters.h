@@ -29,6 +29,8 @@ enum class Counter : std::uint32_t {
     kUpstreamRequests,
     kTokensFetched,
     kClaimTableFull,
+    kEvictedFiles,
+    kEvictedBytes,     // of content
     kLockRepaired,
     kLogDropped,       // log records that could not be written
     kWorkerStarts,
@@ -47,6 +49,8 @@ enum class Gauge : std::uint32_t {
     kStoreBytes,
     kStoreFiles,
     kStoreWritable,  // 1: it was at the last look
+    kStoreUsed,      // bytes that content, records and downloads take on disk
+    kStoreLimit,     // bytes that they may take; 0: no bound
     kCount
 };
 
