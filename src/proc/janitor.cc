@@ -76,6 +76,8 @@ void Janitor::reap(TimePoint now) {
     }
     unsigned count = options_.store->reapTemporary(*inUse, age);
     if (count > 0) options_.log->info(cat("reaped ", count, " temporary files"));
+    unsigned old = options_.store->trimQuarantine();
+    if (old > 0) options_.log->info(cat("removed ", old, " files from quarantine"));
 }
 
 Millis Janitor::reapAge(TimePoint now) noexcept {
@@ -123,7 +125,7 @@ bool toldToLeave(const Heritage& heritage, const Seat& seat, const Signal& signa
 
 int runJanitor(const Heritage& heritage, Seat& seat) {
     heritage.listeners->close();
-    Store store(Store::Options{heritage.config->cacheDir, heritage.log});
+    Store store(storeOptions(heritage));
     Janitor::Options options;
     options.store = &store;
     options.shared = heritage.shared;

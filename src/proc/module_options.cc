@@ -93,6 +93,7 @@ Store::Options storeOptions(const Heritage& heritage) {
     out.directory = heritage.config->cacheDir;
     out.log = heritage.log;
     out.generation = &heritage.shared->storeGeneration();
+    out.damaged = heritage.shared->counters().cell(Counter::kContentDamaged);
     return out;
 }
 

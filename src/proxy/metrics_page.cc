@@ -46,6 +46,10 @@ constexpr CounterFamily kFills[] = {
      "Times that a download went on after its connection had broken."},
     {Counter::kDigestMismatches, "ociproxy_digest_mismatches_total",
      "Downloads whose content did not hash to its digest."},
+    {Counter::kContentDamaged, "ociproxy_content_damaged_total",
+     "Things in the cache that were found damaged or foreign and taken out of it."},
+    {Counter::kContentVerified, "ociproxy_content_verified_bytes_total",
+     "Bytes of content in the cache that were hashed again: scrub_rate, verify_on_read."},
 };
 
 constexpr CounterFamily kInner[] = {

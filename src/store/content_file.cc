@@ -31,7 +31,7 @@ ssize_t readNoWait(const Fd& file, std::uint64_t offset, char* data, std::size_t
 
 std::optional<FileState> lookAtFile(const Fd& file) noexcept {
     struct stat status = {};
-    if (::fstat(file.get(), &status) != 0 || status.st_nlink == 0) return std::nullopt;
+    if (::fstat(file.get(), &status) != 0 || status.st_nlink != 1) return std::nullopt;
     return FileState{static_cast<std::uint64_t>(status.st_size),
                      static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                          status.st_mtim.tv_nsec};

@@ -1,28 +1,25 @@
 #ifndef OCIPROXY_SRC_STORE_CONTENT_READER_H
 #define OCIPROXY_SRC_STORE_CONTENT_READER_H
 
-#include <mutex>
 #include <optional>
-#include <set>
-#include <string>
+#include <sys/stat.h>
 
 #include "ociproxy/base/digest.h"
 #include "ociproxy/base/fd.h"
 #include "ociproxy/store/store.h"
 
-struct stat;
-
 namespace ociproxy {
 
-class Log;
+class Quarantine;
 class Tree;
 
 // Finds committed content. A file counts only together with a metadata record of its
-// size; anything else is absent and will be fetched again. Any thread; tree and log
-// outlive it. Methods throw SysError.
+// size; what else is under its name is set aside (Quarantine), so that the request that
+// finds it fetches it again. Any thread; tree and quarantine outlive it. Methods throw
+// SysError.
 class ContentReader {
 public:
-    ContentReader(Tree& tree, Log* log) : tree_(tree), log_(log) {}
+    ContentReader(Tree& tree, Quarantine& quarantine) : tree_(tree), quarantine_(quarantine) {}
     ContentReader(const ContentReader&) = delete;
     ContentReader& operator=(const ContentReader&) = delete;
 
@@ -34,12 +31,14 @@ public:
 private:
     struct Found;
     std::optional<Found> find(const Digest& digest);
-    void reportSize(const Digest& digest, const struct stat& status, const ContentInfo& info);
+    Fd openContent(const Digest& digest, struct stat* status);
+    std::optional<ContentInfo> readInfo(const Digest& digest);
+    bool givesBytes(const Digest& digest, const Found& found);
+    void setAsideUnopened(const Digest& digest);
+    void setAsideMetadata(const Digest& digest);
 
     Tree& tree_;
-    Log* const log_;
-    std::mutex mutex_;  // guards reported_
-    std::set<std::string> reported_;
+    Quarantine& quarantine_;
 };
 
 }  // namespace ociproxy

@@ -9,6 +9,8 @@
 #include "store/content_reader.h"
 #include "store/layout.h"
 #include "store/links.h"
+#include "store/open_file.h"
+#include "store/quarantine.h"
 #include "store/tree.h"
 #include "store/usage.h"
 #include "store/write_check.h"
@@ -22,7 +24,8 @@ public:
         : log(options.log),
           generation(options.generation),
           tree(options.directory),
-          reader(tree, options.log) {}
+          quarantine(tree, options),
+          reader(tree, quarantine) {}
 
     // Whether something was there. What an upstream has taken back and stays all the
     // same is worth a line.
@@ -38,6 +41,7 @@ public:
     Log* const log;
     std::atomic<std::uint64_t>* const generation;
     Tree tree;
+    Quarantine quarantine;
     ContentReader reader;
 };
 
@@ -54,6 +58,11 @@ std::optional<ContentInfo> Store::info(const Digest& digest) {
 
 bool Store::amend(const Digest& digest, const ContentInfo& addition) {
     return impl_->reader.amend(digest, addition);
+}
+
+void Store::quarantine(const Digest& digest, const Fd& file, const std::string& detail) {
+    const struct stat status = statusOf(file.get(), digest.text());
+    impl_->quarantine.take(digest, contentPath(digest), Damage::kDigest, &status, detail);
 }
 
 std::unique_ptr<ContentWriter> Store::create(const Digest& digest, std::uint64_t lineage) {
@@ -109,6 +118,10 @@ Store::Usage Store::measure() {
 
 void Store::checkWritable() {
     checkTreeWritable(impl_->tree);
+}
+
+unsigned Store::trimQuarantine() {
+    return ociproxy::trimQuarantine(impl_->tree, QuarantineBounds());
 }
 
 unsigned Store::reapTemporary(const std::set<std::uint64_t>& inUse, Millis idle) {

@@ -1,6 +1,7 @@
 #include "store/tree.h"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <utility>
 #include <unistd.h>
 
@@ -124,6 +125,17 @@ void Tree::writeSmall(const StorePath& path, std::string_view content, Durabilit
             if (error.code() != ENOENT || i == kAttempts) throw;
         }
     }
+}
+
+std::optional<struct stat> Tree::look(const StorePath& path) {
+    const Fd directory = findDirectory(path.directory);
+    if (!directory) return std::nullopt;
+    struct stat status = {};
+    if (::fstatat(directory.get(), path.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        return status;
+    }
+    if (errno != ENOENT) throwErrno("stat " + absolute(path.text()));
+    return std::nullopt;
 }
 
 bool Tree::remove(const StorePath& path) {

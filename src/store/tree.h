@@ -42,6 +42,8 @@ public:
     // Makes missing directories.
     void writeSmall(const StorePath& path, std::string_view content, Durability durability);
 
+    // lstat(2) of what has that name; nullopt when there is nothing, or no way to it.
+    std::optional<struct stat> look(const StorePath& path);
     // Unlinks a file; false: it was not there.
     bool remove(const StorePath& path);
 

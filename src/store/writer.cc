@@ -14,6 +14,7 @@
 #include "store/directory.h"
 #include "store/metadata.h"
 #include "store/open_file.h"
+#include "store/quarantine.h"
 #include "store/tree.h"
 
 namespace ociproxy {
@@ -164,9 +165,13 @@ void FileWriter::publish() {
     if (!from) throwErrno("rename to " + what, ENOENT);
     checkStillOurs(from);
     Fd to = tree_.makeDirectory(target.directory);
-    if (::renameat(from.get(), path_.name.c_str(), to.get(), target.name.c_str()) != 0) {
-        throwErrno("rename to " + what);
+    int result = ::renameat(from.get(), path_.name.c_str(), to.get(), target.name.c_str());
+    // A directory that somebody has put there is the only thing that does not give way.
+    if (result != 0 && errno == EISDIR) {
+        (void)setAside(tree_, digest_, target, Damage::kForeign, nullptr);
+        result = ::renameat(from.get(), path_.name.c_str(), to.get(), target.name.c_str());
     }
+    if (result != 0) throwErrno("rename to " + what);
     state_ = State::kCommitted;
     ownsName_ = false;
     syncDirectory(to.get(), what);

@@ -54,6 +54,8 @@ std::unique_ptr<Store> StoreFixture::another() {
     Store::Options options;
     options.directory = cache;
     options.log = &log;
+    options.generation = &generation;
+    options.damaged = &damaged;
     return std::make_unique<Store>(options);
 }
 

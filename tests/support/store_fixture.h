@@ -3,6 +3,7 @@
 #ifndef OCIPROXY_TESTS_SUPPORT_STORE_FIXTURE_H
 #define OCIPROXY_TESTS_SUPPORT_STORE_FIXTURE_H
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,6 +55,8 @@ public:
     ScratchDirectory root;
     const std::string cache;
     Log log;
+    std::atomic<std::uint64_t> generation{0};
+    std::atomic<std::uint64_t> damaged{0};
     Fd lock;
     std::unique_ptr<Store> store;
 };

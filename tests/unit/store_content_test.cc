@@ -16,6 +16,9 @@
 #include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
 #include "store/open_file.h"
+#include "store/quarantine.h"
+#include "store/tree.h"
+#include "support/runner.h"
 #include "support/store_fixture.h"
 
 namespace ociproxy {
@@ -61,6 +64,14 @@ class StoreContentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(otherSizesAreAbsentAndLoggedOnce);
     CPPUNIT_TEST(otherSizesHealByFetching);
     CPPUNIT_TEST(plantedThingsAreAbsent);
+    CPPUNIT_TEST(plantedThingsAreMovedAsTheyAre);
+    CPPUNIT_TEST(furtherNamesAreSetAside);
+    CPPUNIT_TEST(closedFileIsSetAside);
+    CPPUNIT_TEST(badMetadataIsSetAside);
+    CPPUNIT_TEST(whatCannotBeMovedIsRemoved);
+    CPPUNIT_TEST(onlyWhatWasSeenIsSetAside);
+    CPPUNIT_TEST(quarantineIsBounded);
+    CPPUNIT_TEST(quarantineNamesAreOurs);
     CPPUNIT_TEST(plantedFanOutIsAbsent);
     CPPUNIT_TEST(anotherUsersFileIsAbsent);
     CPPUNIT_TEST(openContentSurvivesEviction);
@@ -171,9 +182,8 @@ public:
     }
 
     void otherSizesAreAbsentAndLoggedOnce() {
-        unsigned logged = 0;
+        unsigned round = 0;
         for (off_t size : {off_t{0}, off_t{11}, off_t{13}, off_t{1 << 20}}) {
-            std::filesystem::remove(blob());
             fixture_->put(kText);
             CPPUNIT_ASSERT_EQUAL(0, ::truncate(blob().c_str(), size));
             for (int i = 0; i < 3; ++i) {
@@ -181,15 +191,17 @@ public:
                 CPPUNIT_ASSERT(!store().info(digest_));
                 CPPUNIT_ASSERT(!store().amend(digest_, manifestInfo(kText.size())));
             }
-            // At most once per file; an inode number may come again.
-            std::size_t now = fixture_->logLines().size();
-            CPPUNIT_ASSERT(now == logged + 1 || (now == logged && logged > 0));
-            logged = static_cast<unsigned>(now);
+            ++round;
+            CPPUNIT_ASSERT_EQUAL(std::size_t{round}, fixture_->logLines().size());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{round}, namesIn(quarantine()).size());
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{round}, fixture_->damaged.load());
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{round}, fixture_->generation.load());
+            CPPUNIT_ASSERT(!exists(blob()));
         }
         std::string line = fixture_->logLines()[0];
-        for (const std::string& part : {std::string("warning"), digest_.text(),
-                                        std::string("0 bytes instead of 12"),
-                                        std::string("fetched again")}) {
+        for (const std::string& part :
+             {std::string("warning"), digest_.text(), std::string("0 bytes instead of 12"),
+              std::string("moved to quarantine/"), std::string("fetched again")}) {
             CPPUNIT_ASSERT_MESSAGE(line, line.find(part) != std::string::npos);
         }
     }
@@ -236,13 +248,152 @@ public:
         std::filesystem::remove(emptyBlob);
         CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(emptyBlob.c_str(), 0600));
         CPPUNIT_ASSERT(!store().open(empty, ContentKind::kBlob));
-        // All but a directory gives way to a new fill; what a link named is untouched.
-        std::filesystem::remove(blob());
-        std::filesystem::create_symlink(elsewhere, blob());
+        // All gives way to a new fill; what a link named is untouched.
+        for (const std::function<void()>& plant : plants) {
+            std::filesystem::remove_all(blob());
+            plant();
+            fixture_->put(kText);
+            CPPUNIT_ASSERT(store().open(digest_, ContentKind::kBlob));
+            CPPUNIT_ASSERT(S_ISREG(statusOfFile(blob()).st_mode));
+        }
+        CPPUNIT_ASSERT_EQUAL(kText, readFile(elsewhere));
+    }
+
+    void plantedThingsAreMovedAsTheyAre() {
+        std::string elsewhere = fixture_->root.file("elsewhere");
+        writeFile(elsewhere, kText);
+        const std::function<void()> plants[] = {
+            [&] { std::filesystem::create_symlink(elsewhere, blob()); },
+            [&] {
+                std::filesystem::create_directory(blob());
+                writeFile(blob() + "/inner", "x");
+            },
+            [&] { CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(blob().c_str(), 0600)); },
+            [&] { makeSocket(blob()); },
+        };
+        for (const std::function<void()>& plant : plants) {
+            fixture_->put(kText);
+            std::filesystem::remove(blob());
+            plant();
+            const struct stat planted = statusOfFile(blob());
+            CPPUNIT_ASSERT(!store().open(digest_, ContentKind::kBlob));
+            const std::vector<std::string> names = namesIn(quarantine());
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, names.size());
+            const std::string moved = cat(quarantine(), '/', names[0]);
+            CPPUNIT_ASSERT(isSameFile(planted, statusOfFile(moved)));
+            CPPUNIT_ASSERT(startsWith(names[0], cat("sha256-", digest_.hex(), ".")));
+            std::filesystem::remove_all(moved);
+        }
+        CPPUNIT_ASSERT_EQUAL(kText, readFile(elsewhere));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, fixture_->damaged.load());
+    }
+
+    // Who has linked it can still write to what was verified.
+    void furtherNamesAreSetAside() {
+        fixture_->put(kText);
+        const std::string other = fixture_->root.file("other");
+        std::filesystem::create_hard_link(blob(), other);
+        CPPUNIT_ASSERT(!store().open(digest_, ContentKind::kBlob));
+        CPPUNIT_ASSERT(!exists(blob()));
+        CPPUNIT_ASSERT_EQUAL(kText, readFile(other));
+        fixture_->put(kText);
+        writeFile(other, "SOME CONTENT");
+        CPPUNIT_ASSERT_EQUAL(kText, contentOf(*store().open(digest_, ContentKind::kBlob)));
+    }
+
+    // Nobody but root can read what has no mode.
+    void closedFileIsSetAside() {
+        if (::geteuid() == 0) skipTest("root may read all");
+        fixture_->put(kText);
+        CPPUNIT_ASSERT_EQUAL(0, ::chmod(blob().c_str(), 0));
+        CPPUNIT_ASSERT(!store().open(digest_, ContentKind::kBlob));
+        CPPUNIT_ASSERT(!exists(blob()));
+    }
+
+    void badMetadataIsSetAside() {
+        const std::function<void()> plants[] = {
+            [&] { writeFile(metadata(), "{"); },
+            [&] { std::filesystem::create_directory(metadata()); },
+            [&] { std::filesystem::create_symlink("/dev/zero", metadata()); },
+        };
+        std::size_t round = 0;
+        for (const std::function<void()>& plant : plants) {
+            fixture_->put(kText);
+            std::filesystem::remove(metadata());
+            plant();
+            for (int i = 0; i < 2; ++i) CPPUNIT_ASSERT(!store().open(digest_, ContentKind::kBlob));
+            ++round;
+            CPPUNIT_ASSERT_EQUAL(round, namesIn(quarantine()).size());
+            CPPUNIT_ASSERT_EQUAL(round, fixture_->logLines().size());
+            CPPUNIT_ASSERT(exists(blob()));
+        }
         fixture_->put(kText);
         CPPUNIT_ASSERT(store().open(digest_, ContentKind::kBlob));
-        CPPUNIT_ASSERT(S_ISREG(statusOfFile(blob()).st_mode));
-        CPPUNIT_ASSERT_EQUAL(kText, readFile(elsewhere));
+    }
+
+    // Without a quarantine the name is freed all the same.
+    void whatCannotBeMovedIsRemoved() {
+        fixture_->put(kText);
+        std::filesystem::remove(quarantine());
+        writeFile(quarantine(), "in the way");
+        CPPUNIT_ASSERT_EQUAL(0, ::truncate(blob().c_str(), 3));
+        CPPUNIT_ASSERT(!store().open(digest_, ContentKind::kBlob));
+        CPPUNIT_ASSERT(!exists(blob()));
+        const std::string line = fixture_->logLines().at(0);
+        CPPUNIT_ASSERT_MESSAGE(line, line.find("it was removed") != std::string::npos);
+    }
+
+    // A file that has just been fetched again is not that which was found damaged.
+    void onlyWhatWasSeenIsSetAside() {
+        fixture_->put(kText);
+        const std::optional<StoredContent> old = store().open(digest_, ContentKind::kBlob);
+        fixture_->put(kText);
+        store().quarantine(digest_, *old->file, "is old");
+        CPPUNIT_ASSERT(exists(blob()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, fixture_->damaged.load());
+        const std::optional<StoredContent> fresh = store().open(digest_, ContentKind::kBlob);
+        store().quarantine(digest_, *fresh->file, "does not hash to its name");
+        CPPUNIT_ASSERT(!exists(blob()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, fixture_->damaged.load());
+        store().quarantine(digest_, *fresh->file, "does not hash to its name");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, fixture_->damaged.load());
+    }
+
+    void quarantineIsBounded() {
+        Tree tree(fixture_->cache);
+        const auto plant = [&](std::int64_t at, char tail, std::size_t size) {
+            const std::string name = cat("sha256-", digest_.hex(), '.', at, ".digest.",
+                                         std::string(16, tail));
+            writeFile(cat(quarantine(), '/', name), std::string(size, 'x'));
+            return name;
+        };
+        const std::int64_t present = wallSeconds();
+        const std::string newest = plant(present, '1', 100);
+        const std::string second = plant(present - 10, '2', 100);
+        const std::string third = plant(present - 20, '3', 100);
+        plant(present - 2000, '4', 1);
+        writeFile(quarantine() + "/foreign", "x");
+        CPPUNIT_ASSERT_EQUAL(1u, trimQuarantine(tree, {10, 1000, 1000}));
+        CPPUNIT_ASSERT_EQUAL(1u, trimQuarantine(tree, {10, 250, 1000}));
+        CPPUNIT_ASSERT((std::vector<std::string>{"foreign", second, newest}) ==
+                       namesIn(quarantine()));
+        CPPUNIT_ASSERT_EQUAL(1u, trimQuarantine(tree, {1, 1000, 1000}));
+        CPPUNIT_ASSERT((std::vector<std::string>{"foreign", newest}) ==
+                       namesIn(quarantine()));
+        CPPUNIT_ASSERT(!exists(cat(quarantine(), '/', third)));
+    }
+
+    void quarantineNamesAreOurs() {
+        const std::string name = quarantineName(digest_, Damage::kSize);
+        const std::optional<std::int64_t> at = quarantinedAt(name);
+        CPPUNIT_ASSERT(at && *at <= wallSeconds() && *at > wallSeconds() - 60);
+        for (const std::string& other :
+             {name + "0", name.substr(1), std::string("a.1.size.") + std::string(16, '0'),
+              std::string(), std::string("..."),
+              cat("sha256-", digest_.hex(), ".x.size.", std::string(16, '0')),
+              cat("sha256-", digest_.hex(), ".1.other.", std::string(16, '0'))}) {
+            CPPUNIT_ASSERT_MESSAGE(other, !quarantinedAt(other));
+        }
     }
 
     void plantedFanOutIsAbsent() {
@@ -520,6 +671,7 @@ private:
 
     Store& store() { return *fixture_->store; }
     std::string blob() const { return fixture_->file(blobFile(digest_)); }
+    std::string quarantine() const { return fixture_->file("quarantine"); }
     std::string metadata() const { return fixture_->file(metadataFile(digest_)); }
 
     std::unique_ptr<StoreFixture> fixture_;

@@ -26,6 +26,8 @@ enum class Counter : std::uint32_t {
     kFillsTakenOver,   // after the death of a worker
     kFillsResumed,     // went on after a broken connection, where the file stood
     kDigestMismatches,
+    kContentDamaged,   // stored things that were found damaged or foreign
+    kContentVerified,  // bytes of stored content that were hashed again
     kUpstreamRequests,
     kTokensFetched,
     kClaimTableFull,

@@ -21,8 +21,8 @@ struct FileState {
     }
 };
 
-// nullopt: it has been removed, by eviction or by hand, or cannot be looked at. One
-// system call, which does not wait for the disk.
+// nullopt: it has been removed, by eviction or by hand, was given a further name, or cannot
+// be looked at. One system call, which does not wait for the disk.
 std::optional<FileState> lookAtFile(const Fd& file) noexcept;
 
 // All of it, if it hashes to the digest. May wait for the disk. Throws SysError.

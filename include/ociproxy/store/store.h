@@ -85,7 +85,9 @@ public:
 // Our disk: content by digest, what is known of it, links and tags. One instance
 // per process on the same directory; any thread. Nothing partial is ever visible
 // below blobs/; content without metadata, of another size, not a regular file, not
-// ours or reached through a link is absent. The layout is in ociproxy-store(5):
+// ours, with further names or reached through a link is absent: whoever finds it so moves
+// it to quarantine/ (or removes it), which is logged and counted, and the name is free for
+// the next fill. The layout is in ociproxy-store(5):
 //
 //   blobs/<algorithm>/<2 hex>/<hex>          meta/<algorithm>/<2 hex>/<hex>.json
 //   repos/<sha256 of upstream NUL repository>/{name, links/<kind>-<algorithm>-<hex>,
@@ -98,8 +100,11 @@ public:
     struct Options {
         std::string directory;
         Log* log = nullptr;
-        // Raised when a link was taken away; all processes on the directory share it.
+        // Raised when a link was taken away or damaged content was set aside; all processes
+        // on the directory share it.
         std::atomic<std::uint64_t>* generation = nullptr;
+        // Counts what was found damaged.
+        std::atomic<std::uint64_t>* damaged = nullptr;
     };
 
     // Makes the directories (0700), checks that nothing on the way below a world-
@@ -120,6 +125,11 @@ public:
     // Marks the content public, or as serving in a further role: metadata only.
     // False when the content is absent.
     bool amend(const Digest& digest, const ContentInfo& addition);
+
+    // For who has found that the bytes of `file`, opened by open(), are not those of the
+    // digest: moves it to quarantine/, if it still has its name. `detail`: "does not hash to
+    // its name", for the log. Throws SysError.
+    void quarantine(const Digest& digest, const Fd& file, const std::string& detail);
 
     // A new temporary file for `lineage`; what is there under that name is lost.
     std::unique_ptr<ContentWriter> create(const Digest& digest, std::uint64_t lineage);
@@ -149,6 +159,9 @@ public:
     Usage measure();
     // Tries whether a download could be written now. Throws SysError saying why not.
     void checkWritable();
+    // Keeps quarantine/ within its bounds: 1,000 things, 1 GiB, a week. Returns how many were
+    // removed.
+    unsigned trimQuarantine();
     // Unlinks temporary files whose lineage is not in `inUse` and that were not
     // written to for `idle`; also left-overs of atomic writes. Returns how many.
     unsigned reapTemporary(const std::set<std::uint64_t>& inUse, Millis idle);
