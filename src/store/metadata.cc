@@ -18,7 +18,7 @@ constexpr Millis kLockPatience{2000};
 constexpr Millis kLockPoll{2};
 
 void writeMetadata(Tree& tree, const Digest& digest, const ContentInfo& info) {
-    tree.writeSmall(metadataPath(digest), formatMetadata(info), Durability::kDurable);
+    tree.writeSmall(metadataPath(digest), formatMetadata(info), Sync::kYes);
 }
 
 bool sameRecord(const ContentInfo& a, const ContentInfo& b) {

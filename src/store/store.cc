@@ -23,7 +23,7 @@ public:
     explicit Impl(const Options& options)
         : log(options.log),
           generation(options.generation),
-          tree(options.directory),
+          tree(options.directory, options.durability),
           quarantine(tree, options),
           reader(tree, quarantine) {}
 
@@ -87,7 +87,7 @@ std::optional<Link> Store::link(const RepositoryKey& where, ContentKind kind,
 void Store::putLink(const RepositoryKey& where, ContentKind kind, const Digest& digest,
                     bool durable) {
     writeLink(impl_->tree, where, kind, digest,
-              durable ? Durability::kDurable : Durability::kNone);
+              durable ? Sync::kYes : Sync::kNo);
 }
 
 void Store::syncLink(const RepositoryKey& where, ContentKind kind, const Digest& digest) {

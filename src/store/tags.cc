@@ -51,7 +51,7 @@ std::optional<TagEntry> readTag(Tree& tree, const RepositoryKey& where, const st
 void writeTag(Tree& tree, const RepositoryKey& where, const std::string& tag,
               const TagEntry& entry) {
     makeRepository(tree, where);
-    tree.writeSmall(tagPath(where, tag), formatTag(entry, tag), Durability::kNone);
+    tree.writeSmall(tagPath(where, tag), formatTag(entry, tag), Sync::kNo);
 }
 
 }  // namespace ociproxy

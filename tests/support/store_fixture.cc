@@ -50,12 +50,13 @@ StoreFixture::StoreFixture(const std::string& parent)
 
 StoreFixture::~StoreFixture() = default;
 
-std::unique_ptr<Store> StoreFixture::another() {
+std::unique_ptr<Store> StoreFixture::another(Durability durability) {
     Store::Options options;
     options.directory = cache;
     options.log = &log;
     options.generation = &generation;
     options.damaged = &damaged;
+    options.durability = durability;
     return std::make_unique<Store>(options);
 }
 

@@ -36,6 +36,7 @@ struct ListenAddress {
     std::uint16_t port = 0;  // 0: chosen by the kernel
 };
 
+enum class DurabilitySetting : std::uint8_t { kFull, kData, kNone };
 enum class PublicSetting : std::uint8_t { kAuto, kYes, kNo };
 
 // http:// or https:// with host and port that are really dialled.
@@ -71,6 +72,7 @@ struct Config {
     std::optional<std::uint64_t> cacheMaxSize;  // bytes; nullopt: auto; 0: off
     std::optional<std::uint64_t> cacheMinFree;  // likewise
     std::vector<Pin> pins;
+    DurabilitySetting durability = DurabilitySetting::kFull;
     std::optional<unsigned> workers;  // nullopt: auto
     std::string pidFile;  // auto, off, or a path
     Millis drainTimeout{300'000};
