@@ -25,6 +25,7 @@ std::vector<ResponseHead::Field> fieldsOf(const UpstreamRequest& request) {
     if (!request.accept.empty()) fields.push_back({"Accept", request.accept});
     if (request.rangeFirst) {
         fields.push_back({"Range", rangeValue(*request.rangeFirst, request.rangeLast)});
+        if (!request.ifRange.empty()) fields.push_back({"If-Range", request.ifRange});
     }
     return fields;
 }

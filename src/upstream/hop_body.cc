@@ -24,6 +24,7 @@ HopBody::HopBody(Parts parts, const BodyFraming& framing)
     : parts_(std::move(parts)), reader_(parts_.connection.get(), readable(framing)) {
     if (framing.kind == BodyFraming::Kind::kUnknown) parts_.reusable = false;
     parts_.connection->setPatience(Patience::forSilence(parts_.silence));
+    parts_.connection->setMinimumRate(MinimumRate(parts_.minRate, parts_.rateWindow, now()));
     if (reader_.complete()) finish();
 }
 

@@ -26,6 +26,8 @@ public:
         std::string key;        // among the idle ones
         bool reusable = false;  // the peer keeps the connection open
         Millis silence{60'000};
+        std::uint64_t minRate = 0;  // bytes per second over `rateWindow`; 0: any
+        Millis rateWindow{30'000};
     };
 
     // A body of unknown framing counts as empty and ends the connection.
@@ -33,7 +35,7 @@ public:
     ~HopBody();
 
     // As BodyReader; after a failure, and when the connection was closed, throws
-    // kConnectionTerminated. Gives up after `silence`.
+    // kConnectionTerminated. Gives up after `silence`, and on what is too slow.
     std::size_t read(char* out, std::size_t size);
     // Reads a short rest that is likely to be there already, to save the connection.
     void drain(TimePoint deadline) noexcept;

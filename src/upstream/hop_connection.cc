@@ -50,6 +50,7 @@ bool HopConnection::quiet() const noexcept {
 std::size_t HopConnection::receive(char* out, std::size_t size) {
     const std::size_t count = tls_ ? tls_->read(out, size) : socket_.read(out, size);
     if (count > 0) answered_ = true;
+    socket_.received(count);
     return count;
 }
 

@@ -29,6 +29,8 @@ public:
     const IpAddress& peer() const noexcept { return socket_.peer(); }
     // For all calls that follow.
     void setPatience(const Patience& patience) noexcept { socket_.setPatience(patience); }
+    // As HopSocket, of bytes past TLS.
+    void setMinimumRate(const MinimumRate& rate) noexcept { socket_.setMinimumRate(rate); }
 
     void writeAll(std::string_view data);
     std::size_t read(char* out, std::size_t size) override;

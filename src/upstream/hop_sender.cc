@@ -151,6 +151,8 @@ HopAnswer HopSender::answer(const HopRequest& request, std::unique_ptr<HopConnec
     parts.key = idleKey(request);
     parts.reusable = !head.close;
     parts.silence = options_.idleTimeout;
+    parts.minRate = options_.minRate;
+    parts.rateWindow = options_.rateWindow;
     out.body = std::make_unique<HopBody>(std::move(parts), framing);
     out.head = std::move(head);
     return out;

@@ -126,19 +126,25 @@ void HopSocket::identifyPeer() {
     peer_ = *address;
 }
 
-void HopSocket::wait(short events) const {
+void HopSocket::wait(short events) {
     const TimePoint start = now();
+    if (rate_ && rate_->tooSlow(start)) {
+        throw UpstreamError(UpstreamFailure::kResponseTimeout, "slower than the minimum rate");
+    }
     for (Millis left = timeLeft(patience_, start); left.count() > 0;
          left = timeLeft(patience_, start)) {
         pollfd entry{fd_.get(), events, 0};
         const int ready = ::poll(&entry, 1, pollMs(left));
-        if (ready > 0) return;
+        if (ready > 0) {
+            if (rate_) rate_->paused(start, now());
+            return;
+        }
         if (ready < 0 && errno != EINTR) terminated(errno);
     }
     throw UpstreamError(UpstreamFailure::kResponseTimeout, "no answer in time");
 }
 
-std::size_t HopSocket::read(char* out, std::size_t size) const {
+std::size_t HopSocket::read(char* out, std::size_t size) {
     for (;;) {
         const ssize_t got = ::recv(fd_.get(), out, size, 0);
         if (got >= 0) return static_cast<std::size_t>(got);
@@ -150,7 +156,7 @@ std::size_t HopSocket::read(char* out, std::size_t size) const {
     }
 }
 
-std::size_t HopSocket::write(const char* data, std::size_t size) const {
+std::size_t HopSocket::write(const char* data, std::size_t size) {
     for (;;) {
         const ssize_t sent = ::send(fd_.get(), data, size, MSG_NOSIGNAL);
         if (sent >= 0) return static_cast<std::size_t>(sent);

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "ociproxy/base/address.h"
 #include "ociproxy/base/clock.h"
 #include "ociproxy/base/fd.h"
+#include "upstream/minimum_rate.h"
 
 namespace ociproxy {
 
@@ -33,13 +35,23 @@ public:
     // The address at the other end, as the kernel says.
     const IpAddress& peer() const noexcept { return peer_; }
 
-    void setPatience(const Patience& patience) noexcept { patience_ = patience; }
+    // Of what is read from now on any rate will do.
+    void setPatience(const Patience& patience) noexcept {
+        patience_ = patience;
+        rate_.reset();
+    }
+    // What is read has to keep this rate, too, as long as the patience stays. The reader
+    // says by received() what it got.
+    void setMinimumRate(const MinimumRate& rate) noexcept { rate_ = rate; }
+    void received(std::size_t count) noexcept {
+        if (rate_) rate_->received(count, now());
+    }
     // Waits for POLLIN or POLLOUT. Throws kResponseTimeout.
-    void wait(short events) const;
+    void wait(short events);
 
     // At least one byte; 0 at the end.
-    std::size_t read(char* out, std::size_t size) const;
-    std::size_t write(const char* data, std::size_t size) const;
+    std::size_t read(char* out, std::size_t size);
+    std::size_t write(const char* data, std::size_t size);
 
     // Whether there is something to read, the end included. Does not wait.
     bool readable() const noexcept;
@@ -53,6 +65,7 @@ private:
     Fd fd_;
     IpAddress peer_;
     Patience patience_;
+    std::optional<MinimumRate> rate_;
 };
 
 }  // namespace ociproxy

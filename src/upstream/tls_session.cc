@@ -37,7 +37,7 @@ std::string queuedError() {
 
 }  // namespace
 
-TlsSession::TlsSession(const HopSocket* socket, const Poco::Net::Context::Ptr& context,
+TlsSession::TlsSession(HopSocket* socket, const Poco::Net::Context::Ptr& context,
                        const std::string& host)
     : socket_(*socket), context_(context), ssl_(SSL_new(context->sslContext()), &SSL_free) {
     if (!ssl_ || SSL_set_fd(ssl_.get(), socket_.fd()) != 1) {

@@ -21,7 +21,7 @@ class TlsSession {
 public:
     // Shakes hands and verifies that the peer is `host` (RFC 9525). Throws
     // kTlsCertificate, kTlsProtocol, kConnectionTerminated, kResponseTimeout.
-    TlsSession(const HopSocket* socket, const Poco::Net::Context::Ptr& context,
+    TlsSession(HopSocket* socket, const Poco::Net::Context::Ptr& context,
                const std::string& host);
     ~TlsSession();
     TlsSession(const TlsSession&) = delete;
@@ -40,7 +40,7 @@ private:
     bool goOn(int result);
     [[noreturn]] void failed();
 
-    const HopSocket& socket_;
+    HopSocket& socket_;
     Poco::Net::Context::Ptr context_;
     std::unique_ptr<ssl_st, void (*)(ssl_st*)> ssl_;
     bool established_ = false;

@@ -64,6 +64,8 @@ class UpstreamBodyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(badChunkOverTheWire);
     CPPUNIT_TEST(resetWithinTheBody);
     CPPUNIT_TEST(silenceWithinTheBody);
+    CPPUNIT_TEST(trickleWithinTheBodyIsCut);
+    CPPUNIT_TEST(trickleWithinAChunksLineIsCut);
     CPPUNIT_TEST(readAllHonoursTheLimit);
     CPPUNIT_TEST(bodyWithoutFramingIsRefused);
     CPPUNIT_TEST(errorWithoutFramingIsTakenWithoutItsBody);
@@ -98,6 +100,21 @@ class UpstreamBodyTest : public CppUnit::TestFixture {
                 UpstreamFixture::failureOf([&] { response->read(&byte, 1); }));
         }
         return failure;
+    }
+
+    // A byte each moment, for as long as it is listened to: never silent for long.
+    void assertTrickleIsCut(const std::string& head) {
+        fixture_->options.minRate = 10'000;
+        fixture_->options.rateWindow = Millis(100);
+        ScriptedServer server([head](ScriptedPeer& peer) {
+            ScriptedRequest request;
+            peer.readRequest(&request);
+            peer.send(kHead + head);
+            while (!peer.waitForEnd(5)) peer.send("a");
+        });
+        const std::unique_ptr<UpstreamResponse> response = get(server);
+        CPPUNIT_ASSERT_EQUAL(UpstreamFailure::kResponseTimeout,
+                             UpstreamFixture::failureOf([&] { response->readAll(200'000); }));
     }
 
     static ScriptedServer::Script onceSaying(const std::string& bytes) {
@@ -221,6 +238,12 @@ public:
             peer.waitForEnd();
         });
         CPPUNIT_ASSERT_EQUAL(UpstreamFailure::kResponseTimeout, failureAfter(server, "abc"));
+    }
+
+    void trickleWithinTheBodyIsCut() { assertTrickleIsCut("Content-Length: 100000\r\n\r\n"); }
+
+    void trickleWithinAChunksLineIsCut() {
+        assertTrickleIsCut("Transfer-Encoding: chunked\r\n\r\n5;x=");
     }
 
     void readAllHonoursTheLimit() {

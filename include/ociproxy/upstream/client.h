@@ -35,6 +35,9 @@ struct UpstreamRequest {
     // GET bytes from `rangeFirst` (to `rangeLast`, included).
     std::optional<std::uint64_t> rangeFirst;
     std::optional<std::uint64_t> rangeLast;
+    // With a range: a strong entity tag. If the content has another one now, all of it is
+    // sent instead of the range (RFC 9110 13.1.5). Empty: none.
+    std::string ifRange;
     TimePoint firstByteDeadline;  // for everything up to the final response's head
 };
 
@@ -50,8 +53,8 @@ public:
     // Length of the body to come; nullopt when chunked. For HEAD: what Content-Length says.
     virtual std::optional<std::uint64_t> contentLength() const noexcept = 0;
     // Reads up to `size` bytes, at least one; 0 means that the body is complete as
-    // announced. Throws UpstreamError: kIncomplete, kResponseTimeout (60 s of
-    // silence), kProtocol, kConnectionTerminated.
+    // announced. Throws UpstreamError: kIncomplete, kResponseTimeout (silence, or slower
+    // than the minimum rate), kProtocol, kConnectionTerminated.
     virtual std::size_t read(char* buffer, std::size_t size) = 0;
     // The rest of a body of at most `limit` bytes. Throws UpstreamError kBodyTooLarge.
     virtual std::string readAll(std::size_t limit) = 0;
@@ -96,6 +99,10 @@ public:
         std::string instanceId;  // random, same in all workers: recognizes loops in Via
         Millis connectTimeout{5'000};
         Millis idleTimeout{60'000};
+        // Bodies that come more slowly on average are cut; 0: none is. A single pause as
+        // long as the window is not, for that there is the idle time-out.
+        std::uint64_t minRate = 1024;  // bytes per second
+        Millis rateWindow{30'000};
         std::size_t maxIdlePerOrigin = 8;
         // What counts as an address of the public internet for fromPublicAddress(); where
         // we may connect to is the address guard's own judgement.
