@@ -60,7 +60,7 @@ std::optional<std::uint64_t> DiskSpace::rememberedBound() {
 }
 
 void DiskSpace::rememberBound(std::uint64_t bytes) {
-    tree_->writeSmall({".", kBoundFile}, cat(bytes, '\n'), Durability::kDurable);
+    tree_->writeSmall({".", kBoundFile}, cat(bytes, '\n'), Sync::kYes);
 }
 
 }  // namespace ociproxy

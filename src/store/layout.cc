@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kRandomDigits = 16;
 constexpr std::size_t kLineageDigits = 16;
+constexpr std::string_view kPartialSuffix = ".partial";
 
 std::string hexDigits(std::uint64_t value, std::size_t count) {
     static const char kDigits[] = "0123456789abcdef";
@@ -36,6 +37,15 @@ std::optional<std::string_view> hexSuffix(std::string_view name, std::size_t cou
     return digits;
 }
 
+// Of "sha256-<hex>".
+std::optional<Digest> digestOfName(std::string_view name) {
+    std::string digest(name);
+    const std::size_t dash = digest.find('-');
+    if (dash == std::string::npos) return std::nullopt;
+    digest[dash] = ':';
+    return Digest::parse(digest);
+}
+
 }  // namespace
 
 const char* contentKindName(ContentKind kind) noexcept {
@@ -57,6 +67,10 @@ StorePath metadataPath(const Digest& digest) {
 StorePath temporaryPath(const Digest& digest, std::uint64_t lineage) {
     return {kTemporaryDirectory, cat(digest.algorithmText(), '-', digest.hex(), '.',
                                      hexDigits(lineage, kLineageDigits))};
+}
+
+StorePath partialPath(const Digest& digest) {
+    return {kTemporaryDirectory, cat(digest.algorithmText(), '-', digest.hex(), kPartialSuffix)};
 }
 
 std::string repositoryDirectory(const RepositoryKey& where) {
@@ -96,15 +110,20 @@ std::optional<Digest> parseRecordName(DigestAlgorithm algorithm, std::string_vie
 
 std::optional<std::uint64_t> lineageOf(std::string_view temporaryName) {
     std::optional<std::string_view> digits = hexSuffix(temporaryName, kLineageDigits);
-    if (!digits) return std::nullopt;
-    std::string digest(temporaryName.substr(0, temporaryName.size() - kLineageDigits - 1));
-    std::size_t dash = digest.find('-');
-    if (dash == std::string::npos) return std::nullopt;
-    digest[dash] = ':';
-    if (!Digest::parse(digest)) return std::nullopt;
+    if (!digits || !temporaryDigestOf(temporaryName)) return std::nullopt;
     std::uint64_t lineage = 0;
     for (char c : *digits) lineage = (lineage << 4) | static_cast<unsigned>(hexValue(c));
     return lineage;
+}
+
+std::optional<Digest> temporaryDigestOf(std::string_view temporaryName) {
+    if (!hexSuffix(temporaryName, kLineageDigits)) return std::nullopt;
+    return digestOfName(temporaryName.substr(0, temporaryName.size() - kLineageDigits - 1));
+}
+
+std::optional<Digest> partialDigestOf(std::string_view partialName) {
+    if (!endsWith(partialName, kPartialSuffix)) return std::nullopt;
+    return digestOfName(partialName.substr(0, partialName.size() - kPartialSuffix.size()));
 }
 
 bool isContentName(DigestAlgorithm algorithm, std::string_view fanOut, std::string_view name) {

@@ -42,6 +42,7 @@ std::string fanOutName(unsigned index);  // "00" to "ff"
 StorePath contentPath(const Digest& digest);
 StorePath metadataPath(const Digest& digest);
 StorePath temporaryPath(const Digest& digest, std::uint64_t lineage);
+StorePath partialPath(const Digest& digest);
 std::string repositoryDirectory(const RepositoryKey& where);
 StorePath linkPath(const RepositoryKey& where, ContentKind kind, const Digest& digest);
 StorePath tagPath(const RepositoryKey& where, const std::string& tag);
@@ -58,6 +59,9 @@ std::optional<Digest> parseRecordName(DigestAlgorithm algorithm, std::string_vie
 
 // The lineage in the name of a temporary file; nullopt when the name is not ours.
 std::optional<std::uint64_t> lineageOf(std::string_view temporaryName);
+// The digests in names of temporary files and of partials, likewise.
+std::optional<Digest> temporaryDigestOf(std::string_view temporaryName);
+std::optional<Digest> partialDigestOf(std::string_view partialName);
 
 // Whether `name` is that of content below blobs/<algorithm>/<fanOut>.
 bool isContentName(DigestAlgorithm algorithm, std::string_view fanOut, std::string_view name);

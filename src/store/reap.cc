@@ -41,14 +41,6 @@ private:
     unsigned count_ = 0;
 };
 
-// How long ago, by the wall clock; negative when in the future.
-Millis sinceWritten(const struct stat& status) noexcept {
-    struct timespec wall = {};
-    ::clock_gettime(CLOCK_REALTIME, &wall);
-    return Millis((wall.tv_sec - status.st_mtim.tv_sec) * 1000 +
-                  (wall.tv_nsec - status.st_mtim.tv_nsec) / 1000000);
-}
-
 void Reaper::reapFiles(const std::string& path, const IsOurs& isOurs) {
     Fd directory = tree_.findDirectory(path);
     if (!directory) return;
@@ -96,6 +88,13 @@ bool Reaper::isIdle(const Fd& directory, const std::string& name) const noexcept
 }
 
 }  // namespace
+
+Millis sinceWritten(const struct stat& status) noexcept {
+    struct timespec wall = {};
+    ::clock_gettime(CLOCK_REALTIME, &wall);
+    return Millis((wall.tv_sec - status.st_mtim.tv_sec) * 1000 +
+                  (wall.tv_nsec - status.st_mtim.tv_nsec) / 1000000);
+}
 
 unsigned reapTemporaryFiles(Tree& tree, const std::set<std::uint64_t>& inUse, Millis idle) {
     Reaper reaper(tree, idle);

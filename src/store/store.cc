@@ -11,6 +11,7 @@
 #include "store/links.h"
 #include "store/open_file.h"
 #include "store/quarantine.h"
+#include "store/partial.h"
 #include "store/tree.h"
 #include "store/usage.h"
 #include "store/write_check.h"
@@ -74,6 +75,16 @@ std::unique_ptr<ContentWriter> Store::adopt(const Digest& digest, std::uint64_t 
     return FileWriter::adopt(impl_->tree, digest, lineage, bytes);
 }
 
+std::unique_ptr<ContentWriter> Store::copy(const Digest& digest, std::uint64_t from,
+                                           std::uint64_t bytes, std::uint64_t lineage) {
+    return FileWriter::copy(impl_->tree, digest, from, bytes, lineage);
+}
+
+std::unique_ptr<ContentWriter> Store::adoptPartial(const Digest& digest,
+                                                   std::uint64_t lineage) {
+    return FileWriter::adoptPartial(impl_->tree, digest, lineage);
+}
+
 Fd Store::openTemporary(const Digest& digest, std::uint64_t lineage) {
     struct stat status = {};
     return impl_->tree.openFile(temporaryPath(digest, lineage), O_RDONLY, &status);
@@ -126,6 +137,14 @@ unsigned Store::trimQuarantine() {
 
 unsigned Store::reapTemporary(const std::set<std::uint64_t>& inUse, Millis idle) {
     return reapTemporaryFiles(impl_->tree, inUse, idle);
+}
+
+unsigned Store::keepPartials(const std::set<std::uint64_t>& inUse, Millis idle) {
+    return ociproxy::keepPartials(impl_->tree, inUse, idle);
+}
+
+unsigned Store::reapPartials(Millis maxAge, std::uint64_t maxBytes) {
+    return ociproxy::reapPartials(impl_->tree, maxAge, maxBytes);
 }
 
 }  // namespace ociproxy

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <set>
+#include <sys/stat.h>
 
 #include "ociproxy/base/clock.h"
 #include "ociproxy/store/store.h"
@@ -17,6 +18,9 @@ class Tree;
 // As the methods of Store of the same names.
 Store::Usage measureContent(Tree& tree);
 unsigned reapTemporaryFiles(Tree& tree, const std::set<std::uint64_t>& inUse, Millis idle);
+
+// How long ago, by the wall clock; negative when in the future.
+Millis sinceWritten(const struct stat& status) noexcept;
 
 }  // namespace ociproxy
 

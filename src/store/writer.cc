@@ -15,6 +15,7 @@
 #include "store/metadata.h"
 #include "store/open_file.h"
 #include "store/quarantine.h"
+#include "store/partial.h"
 #include "store/tree.h"
 
 namespace ociproxy {
@@ -45,6 +46,7 @@ Fd createIn(Tree& tree, const StorePath& path) {
         if (!file) throwErrno("create " + what);
         // The umask may have taken bits away.
         if (::fchmod(file.get(), kFileMode) != 0) throwErrno("chmod " + what);
+        if (!lockFile(file)) throwErrno("lock " + what, EWOULDBLOCK);
         return file;
     }
 }
@@ -73,6 +75,7 @@ std::unique_ptr<FileWriter> FileWriter::adopt(Tree& tree, const Digest& digest,
     struct stat status = {};
     Fd file = tree.openFile(path, O_RDWR, &status);
     if (!file || static_cast<std::uint64_t>(status.st_size) < bytes) return nullptr;
+    if (!lockFileSoon(file)) return nullptr;
     std::unique_ptr<FileWriter> writer(new FileWriter(tree, digest, path, std::move(file)));
     // Until it is taken over whole, the file stays what it was: another may try.
     writer->ownsName_ = false;
@@ -81,8 +84,55 @@ std::unique_ptr<FileWriter> FileWriter::adopt(Tree& tree, const Digest& digest,
     return writer;
 }
 
+std::unique_ptr<FileWriter> FileWriter::copy(Tree& tree, const Digest& digest,
+                                             std::uint64_t from, std::uint64_t bytes,
+                                             std::uint64_t lineage) {
+    struct stat status = {};
+    const Fd old = tree.openFile(temporaryPath(digest, from), O_RDONLY, &status);
+    if (!old || static_cast<std::uint64_t>(status.st_size) < bytes) return nullptr;
+    std::unique_ptr<FileWriter> writer = create(tree, digest, lineage);
+    return writer->appendFrom(old, bytes) ? std::move(writer) : nullptr;
+}
+
+std::unique_ptr<FileWriter> FileWriter::adoptPartial(Tree& tree, const Digest& digest,
+                                                     std::uint64_t lineage) {
+    const std::uint64_t bytes = takePartial(tree, digest, lineage);
+    return bytes > 0 ? adopt(tree, digest, lineage, bytes) : nullptr;
+}
+
 FileWriter::~FileWriter() {
     if (ownsName_) removeName();
+}
+
+// What was reserved beyond the end would be held for nobody; not to get it back is no
+// reason to lose the file.
+void FileWriter::keep() noexcept {
+    ownsName_ = false;
+    if (reserved_ > size_) (void)!::ftruncate(file_.get(), static_cast<off_t>(size_));
+}
+
+// What cannot be kept is removed, as ever.
+void FileWriter::keepAsPartial() noexcept {
+    if (state_ != State::kWriting) return;
+    try {
+        checkStillOurs(tree_.openDirectory(path_.directory));
+        if (makePartial(tree_, path_, digest_, file_, size_)) ownsName_ = false;
+    } catch (const std::exception&) {
+        // The download has failed for another reason, which is told.
+    }
+}
+
+bool FileWriter::appendFrom(const Fd& other, std::uint64_t bytes) {
+    std::vector<char> buffer(kRehashStep);
+    while (size_ < bytes) {
+        const std::size_t step = static_cast<std::size_t>(
+            std::min<std::uint64_t>(kRehashStep, bytes - size_));
+        const std::size_t count = preadAll(other.get(), buffer.data(), step, size_,
+                                           "read the file before " + what());
+        if (count == 0) return false;
+        append(buffer.data(), count);
+    }
+    return true;
 }
 
 bool FileWriter::rehash(std::uint64_t bytes) {

@@ -19,11 +19,16 @@ class Tree;
 // One thread; the tree outlives it.
 class FileWriter : public ContentWriter {
 public:
-    // As Store::create() and Store::adopt().
+    // As the methods of Store of the same names.
     static std::unique_ptr<FileWriter> create(Tree& tree, const Digest& digest,
                                               std::uint64_t lineage);
     static std::unique_ptr<FileWriter> adopt(Tree& tree, const Digest& digest,
                                              std::uint64_t lineage, std::uint64_t bytes);
+    static std::unique_ptr<FileWriter> copy(Tree& tree, const Digest& digest,
+                                            std::uint64_t from, std::uint64_t bytes,
+                                            std::uint64_t lineage);
+    static std::unique_ptr<FileWriter> adoptPartial(Tree& tree, const Digest& digest,
+                                                    std::uint64_t lineage);
     ~FileWriter() override;
 
     std::uint64_t size() const noexcept override { return size_; }
@@ -31,13 +36,15 @@ public:
     void append(const void* data, std::size_t size) override;
     bool matches() override;
     void commit(const ContentInfo& info) override;
-    void keep() noexcept override { ownsName_ = false; }
+    void keep() noexcept override;
+    void keepAsPartial() noexcept override;
 
 private:
     enum class State { kWriting, kFailed, kRefused, kVerified, kCommitted };
 
     FileWriter(Tree& tree, const Digest& digest, const StorePath& path, Fd file);
     bool rehash(std::uint64_t bytes);
+    bool appendFrom(const Fd& other, std::uint64_t bytes);
     void complete();
     void syncData();
     void publish();

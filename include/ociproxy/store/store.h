@@ -69,8 +69,9 @@ enum class Durability : std::uint8_t {
     kNone,  // nothing is
 };
 
-// A file in tmp/ while it is written: hashes what it writes. One thread. Dies
-// with its file unless commit() or keep() was called.
+// A file in tmp/ while it is written, locked (flock) against others that would write:
+// hashes what it writes. One thread. Dies with its file unless commit(), keep() or
+// keepAsPartial() was called.
 class ContentWriter {
 public:
     virtual ~ContentWriter() = default;
@@ -88,6 +89,10 @@ public:
     virtual void commit(const ContentInfo& info) = 0;
     // Leaves the file to whoever goes on with its lineage.
     virtual void keep() noexcept = 0;
+    // Leaves the file to whoever next fetches the digest, if there is at least 1 MiB that no
+    // longer partial has; to be called once, instead of matches(). Nothing is written any
+    // more. REQUIRES: the caller owns the claim of the lineage.
+    virtual void keepAsPartial() noexcept = 0;
 };
 
 // Our disk: content by digest, what is known of it, links and tags. One instance
@@ -100,7 +105,9 @@ public:
 //   blobs/<algorithm>/<2 hex>/<hex>          meta/<algorithm>/<2 hex>/<hex>.json
 //   repos/<sha256 of upstream NUL repository>/{name, links/<kind>-<algorithm>-<hex>,
 //         tags/<sha256 of tag>.json}
-//   tmp/<algorithm>-<hex>.<lineage, 16 hex>  quarantine/  lock  version
+//   tmp/<algorithm>-<hex>.<lineage, 16 hex>  while it is written
+//   tmp/<algorithm>-<hex>.partial            ended early, for whoever fetches it next
+//   quarantine/  lock  version
 //
 // Methods throw SysError for what the disk does wrong; absence is a value.
 class Store {
@@ -146,6 +153,15 @@ public:
     // anew. nullptr when the file is gone, shorter, or not ours.
     std::unique_ptr<ContentWriter> adopt(const Digest& digest, std::uint64_t lineage,
                                          std::uint64_t bytes);
+    // A new temporary file for `lineage` that begins with the first `bytes` bytes of the one
+    // of lineage `from`, whose owner may still write behind them; that is left as it is.
+    // nullptr when the old one is gone or shorter.
+    std::unique_ptr<ContentWriter> copy(const Digest& digest, std::uint64_t from,
+                                        std::uint64_t bytes, std::uint64_t lineage);
+    // Goes on with what an earlier download of the digest has left, whatever upstream it came
+    // from and also from before a restart: hashed anew, under `lineage`. Of several who try
+    // one gets it. nullptr when there is none.
+    std::unique_ptr<ContentWriter> adoptPartial(const Digest& digest, std::uint64_t lineage);
     // The temporary file for reading; invalid when there is none.
     Fd openTemporary(const Digest& digest, std::uint64_t lineage);
 
@@ -174,6 +190,12 @@ public:
     // Unlinks temporary files whose lineage is not in `inUse` and that were not
     // written to for `idle`; also left-overs of atomic writes. Returns how many.
     unsigned reapTemporary(const std::set<std::uint64_t>& inUse, Millis idle);
+    // Before that: makes partials of those of them that nobody can write to any more and that
+    // are at least 1 MiB. Returns how many.
+    unsigned keepPartials(const std::set<std::uint64_t>& inUse, Millis idle);
+    // Unlinks partials of content that is stored by now, those not written to for `maxAge`,
+    // and the oldest ones until the rest takes at most `maxBytes`. Returns how many.
+    unsigned reapPartials(Millis maxAge, std::uint64_t maxBytes);
 
 private:
     class Impl;
