@@ -109,6 +109,12 @@ TimePoint ClaimWatcher::fireDue(Callbacks* due) {
 
 void ClaimWatcher::collect(const ClaimKey& key, Watched* watched, TimePoint present,
                            TimePoint* next, Callbacks* due) {
+    std::vector<std::weak_ptr<Ticket>>& followers = watched->followers;
+    followers.erase(std::remove_if(followers.begin(), followers.end(),
+                                   [](const std::weak_ptr<Ticket>& f) { return f.expired(); }),
+                    followers.end());
+    // Looking says that the claim is wanted, so nobody looks for those who have gone.
+    if (followers.empty() && watched->waiters.empty()) return;
     const ClaimView view = claims_->find(key, self_).value_or(ClaimView{});
     for (auto waiter = watched->waiters.begin(); waiter != watched->waiters.end();) {
         if (waiter->until <= present || decisive(waiter->seen, view)) {
@@ -121,10 +127,6 @@ void ClaimWatcher::collect(const ClaimKey& key, Watched* watched, TimePoint pres
     }
     const bool changed = anyChange(watched->last, view);
     watched->last = view;
-    std::vector<std::weak_ptr<Ticket>>& followers = watched->followers;
-    followers.erase(std::remove_if(followers.begin(), followers.end(),
-                                   [](const std::weak_ptr<Ticket>& f) { return f.expired(); }),
-                    followers.end());
     // A fill that nobody owns any more does not change by itself: its followers are asked
     // again and again to have it taken over, since one order may be lost.
     const bool ownerless = view.state == ClaimState::kOrphaned ||

@@ -38,8 +38,9 @@ bool sameFile(int a, int b) {
 }  // namespace
 
 Follower::Follower(Options options, const ClaimView& view, Fd file)
-    : options_(std::move(options)), lineage_(view.lineage), promised_(view.total),
-      file_(std::move(file)) {
+    : options_(std::move(options)), lineage_(view.lineage), origin_(view.origin),
+      promised_(view.total), file_(std::move(file)) {
+    if (options_.watcher) wish_ = options_.watcher->follow(options_.key, {});
     if (options_.counters) options_.counters->change(WorkerGauge::kFollowers, 1);
 }
 
@@ -87,18 +88,21 @@ GrowingBody::Snapshot Follower::ended() {
     return broken();
 }
 
-// Nothing of the old lineage was offered: the new one serves as well, if it is to
-// have the length that was promised.
+// Nothing of the old lineage was offered, or the new one begins with the same bytes: it
+// serves as well, if it is to have the length that was promised.
 bool Follower::switchLineage(const ClaimView& view) {
-    if (offered_ > 0 || (promised_ != kUnknownLength && view.total != promised_)) return false;
+    if (offered_ > 0 && view.origin != origin_) return false;
+    if (promised_ != kUnknownLength && view.total != promised_) return false;
     try {
         Fd file = options_.store->openTemporary(options_.digest, view.lineage);
         if (!file) return false;
+        earlierFiles_.push_back(std::move(file_));
         file_ = std::move(file);
     } catch (const std::exception&) {
         return false;
     }
     lineage_ = view.lineage;
+    origin_ = view.origin;
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "ociproxy/base/digest.h"
 #include "ociproxy/base/fd.h"
@@ -23,8 +24,9 @@ class Counters;
 //
 // The last 64 KiB stay back until the digest was verified. When the owner's process
 // dies the follower asks for the take-over itself, because every other request may
-// already be streaming. A new lineage means that bytes were thrown away: the body
-// breaks, unless none of them was offered yet.
+// already be streaming. A new lineage of another origin means that bytes were thrown
+// away: the body breaks, unless none of them was offered yet. As long as it lives the fill
+// counts as wanted.
 class Follower : public GrowingBody {
 public:
     struct Options {
@@ -55,11 +57,14 @@ private:
 
     Options options_;
     std::uint64_t lineage_;
+    std::uint64_t origin_;
     std::uint64_t promised_;  // the length that headers may have named
     Fd file_;
+    std::vector<Fd> earlierFiles_;  // a piece of them may be on its way still
     std::uint64_t offered_ = 0;
     bool done_ = false;
     Snapshot last_;
+    std::shared_ptr<ClaimWatcher::Ticket> wish_;  // also while nothing is waited for
     std::shared_ptr<ClaimWatcher::Ticket> ticket_;
 };
 

@@ -29,6 +29,11 @@ void OwnedClaim::abandon() noexcept {
     context_->claims->abandon(result_.handle);
 }
 
+bool OwnedClaim::leaveUnwanted(Millis unwanted) noexcept {
+    ended_ = context_->claims->leaveUnwanted(result_.handle, unwanted);
+    return ended_;
+}
+
 WorkResult notOwnedResult(const OwnedClaim& claim, const Target& target) {
     WorkResult result;
     if (claim.result().outcome == ClaimTable::Outcome::kFailed) {

@@ -35,14 +35,19 @@ struct WorkContext {
     Replanner* replanner = nullptr;
     Millis firstByteTimeout{25'000};
     Millis failureKeep{1'500};
+    Millis retryPause{100};        // before the first resume; doubles with each
+    Millis unwantedAfter{3'000};   // how long nobody asks for a fill before it is left
+    std::uint64_t finishBelow = 64 * 1024 * 1024;  // smaller fills go on all the same
+    bool keepPartials = true;      // what failed may be gone on with later
     std::atomic<bool> stopping{false};
 };
 
 // The work that an order asks for.
 WorkPtr makeWork(const WorkOrder& order, const Target& target, WorkContext* context);
 
-// The claim of one work: made by claim(), ended by exactly one of finish, fail and
-// abandon, and failed by the destructor if an exception kept it from that.
+// The claim of one work: made by claim(), ended by exactly one of finish, fail, abandon and
+// a leaveUnwanted() that is true, and failed by the destructor if an exception kept it from
+// that.
 class OwnedClaim {
 public:
     OwnedClaim(WorkContext* context, const ClaimKey& key, const Target& target);
@@ -57,6 +62,7 @@ public:
     void finish() noexcept;
     void fail(const ClaimFailure& failure, Millis keep) noexcept;
     void abandon() noexcept;
+    bool leaveUnwanted(Millis unwanted) noexcept;
 
 private:
     WorkContext* context_;

@@ -44,6 +44,7 @@ bool ClaimTable::start(const ClaimHandle& handle, std::uint64_t total) noexcept 
     ClaimSlot* slot = guard.owned(handle);
     if (!slot) return false;
     slot->total = total;
+    slot->wantedNs = monotonicNs();
     storeBarrier();
     slot->started = true;
     guard.ring(*slot);
@@ -70,7 +71,7 @@ std::uint64_t ClaimTable::newLineage(const ClaimHandle& handle) noexcept {
     ClaimSlot* slot = guard.owned(handle);
     if (!slot) return 0;
     publish(slot, ClaimState::kRunning);  // what was verified is thrown away
-    renewLineage(header_, slot);
+    renewLineage(header_, slot, Bytes::kThrownAway);
     guard.ring(*slot);
     return slot->lineage;
 }
@@ -125,6 +126,20 @@ bool ClaimTable::abandon(const ClaimHandle& handle) noexcept {
         publish(slot, ClaimState::kFree);
     }
     guard.ring(*slot);
+    return true;
+}
+
+// The watchers' bits go, too: who still has a wish sets its own again when it looks, and an
+// orphan that nobody watches does not keep its slot for long.
+bool ClaimTable::leaveUnwanted(const ClaimHandle& handle, Millis unwanted) noexcept {
+    const std::int64_t nowNs = monotonicNs();
+    Guard guard(this);
+    ClaimSlot* slot = guard.owned(handle);
+    if (!slot || stateOf(*slot) != ClaimState::kRunning) return false;
+    if (nowNs - slot->wantedNs < nanoseconds(unwanted)) return false;
+    guard.ring(*slot);
+    slot->watchers = 0;
+    orphan(slot, nowNs);
     return true;
 }
 

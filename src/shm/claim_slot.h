@@ -63,16 +63,21 @@ inline void endAs(ClaimSlot* slot, ClaimState state, Millis keep, std::int64_t n
     publish(slot, state);
 }
 
-// Throws the bytes so far away. The zero comes first: the old file never seems to be
-// the adoptable beginning of the new one, nor the new one longer than it is.
-inline void renewLineage(ClaimHeader* header, ClaimSlot* slot) noexcept {
+// Whether the bytes of the old lineage come again in the new one.
+enum class Bytes { kThrownAway, kCopied };
+
+// The zero comes first: the old file never seems to be the adoptable beginning of the new
+// one, nor the new one longer than it is.
+inline void renewLineage(ClaimHeader* header, ClaimSlot* slot, Bytes bytes) noexcept {
     slot->bytes = 0;
     slot->started = false;
     slot->total = kUnknownLength;
     slot->rungBytes = 0;
     slot->adopted = false;
+    const std::uint64_t lineage = ++header->lastLineage;
+    if (bytes == Bytes::kThrownAway) slot->origin = lineage;
     storeBarrier();
-    slot->lineage = ++header->lastLineage;
+    slot->lineage = lineage;
 }
 
 }  // namespace ociproxy

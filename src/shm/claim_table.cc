@@ -25,20 +25,20 @@ void take(ClaimHeader* header, ClaimSlot* slot, const Claimant& by) noexcept {
     slot->ownerEpoch = by.me.epoch;
     slot->requester = by.requester;
     slot->rungBytes = slot->bytes;
-    slot->rungNs = monotonicNs();
+    slot->rungNs = slot->wantedNs = monotonicNs();
     publish(slot, ClaimState::kRunning);
 }
 
-// From nothing. The slot keeps its watchers if it was this key's before.
-void begin(ClaimHeader* header, ClaimSlot* slot, const Claimant& by,
-           std::uint32_t attempt) noexcept {
+// In a new file. The slot keeps its watchers if it was this key's before.
+void begin(ClaimHeader* header, ClaimSlot* slot, const Claimant& by, std::uint32_t attempt,
+           Bytes bytes = Bytes::kThrownAway) noexcept {
     publish(slot, ClaimState::kFree);
     if (slot->key != by.key) {
         slot->key = by.key;
         slot->watchers = 0;
     }
     slot->attempt = attempt;
-    renewLineage(header, slot);
+    renewLineage(header, slot, bytes);
     take(header, slot, by);
 }
 
@@ -75,16 +75,33 @@ bool isResponsive(const ClaimSlot& slot, const WorkerTable& workers) noexcept {
     return !isDropped(slot) && workers.isResponsive(ownerOf(slot));
 }
 
+Adoption adoptionOf(const ClaimSlot& slot) noexcept {
+    Adoption out;
+    out.lineage = slot.lineage;
+    out.bytes = slot.bytes;
+    out.total = slot.total;
+    out.started = slot.started;
+    return out;
+}
+
+// The owner may wake and write: not one byte of its file is trusted unread.
+Adoption overtake(ClaimHeader* header, ClaimSlot* slot, const Claimant& by) noexcept {
+    Adoption out = adoptionOf(*slot);
+    out.ownerLives = true;
+    begin(header, slot, by, slot->attempt, Bytes::kCopied);
+    return out;
+}
+
 // How the claimant fares with a slot that holds its key; kOwner: it has been taken.
 ClaimTable::Outcome meet(ClaimHeader* header, ClaimSlot* slot, const WorkerTable& workers,
-                         const Claimant& by) noexcept {
+                         const Claimant& by, std::optional<Adoption>* adoption) noexcept {
     const ClaimState state = stateOf(*slot);
     if (state == ClaimState::kOrphaned) {
         inherit(header, slot, by);
     } else if (isRunning(state)) {
         if (isResponsive(*slot, workers)) return ClaimTable::Outcome::kTaken;
         if (workers.isCurrent(ownerOf(*slot))) {
-            begin(header, slot, by, slot->attempt);
+            *adoption = overtake(header, slot, by);
         } else {
             inherit(header, slot, by);
         }
@@ -133,7 +150,7 @@ ClaimTable::Result ClaimTable::claim(const ClaimKey& key, const WorkerId& me,
     Guard guard(this);
     ClaimSlot* slot = guard ? findSlot(key) : nullptr;
     if (slot) {
-        result.outcome = meet(header_, slot, *workers_, by);
+        result.outcome = meet(header_, slot, *workers_, by, &result.adoption);
     } else if (guard && (slot = freeSlot(key)) != nullptr) {
         begin(header_, slot, by, 1);
         result.outcome = Outcome::kOwner;
@@ -148,9 +165,7 @@ ClaimTable::Result ClaimTable::claim(const ClaimKey& key, const WorkerId& me,
     result.handle = {static_cast<std::uint32_t>(slot - slots_), slot->generation};
     result.lineage = slot->lineage;
     result.attempt = slot->attempt;
-    if (slot->adopted) {
-        result.adoption = Adoption{slot->lineage, slot->bytes, slot->total, slot->started};
-    }
+    if (slot->adopted) result.adoption = adoptionOf(*slot);
     guard.ring(*slot);
     return result;
 }
@@ -161,8 +176,12 @@ std::optional<ClaimView> ClaimTable::find(const ClaimKey& key,
     Guard guard(this);
     ClaimSlot* slot = guard ? findSlot(key) : nullptr;
     if (!slot) return std::nullopt;
-    if (watcher) slot->watchers |= std::uint64_t{1} << *watcher;
-    if (isEnded(stateOf(*slot)) && !isRemembered(*slot, monotonicNs())) return std::nullopt;
+    const std::int64_t nowNs = monotonicNs();
+    if (watcher) {
+        slot->watchers |= std::uint64_t{1} << *watcher;
+        slot->wantedNs = nowNs;
+    }
+    if (isEnded(stateOf(*slot)) && !isRemembered(*slot, nowNs)) return std::nullopt;
     return view(*slot);
 }
 
@@ -173,6 +192,7 @@ ClaimView ClaimTable::view(const ClaimSlot& slot) const noexcept {
     out.owner = ownerOf(slot);
     out.ownerResponsive = isResponsive(slot, *workers_);
     out.lineage = slot.lineage;
+    out.origin = slot.origin;
     out.started = slot.started;
     out.adopted = slot.adopted;
     out.bytes = slot.bytes;

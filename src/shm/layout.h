@@ -9,7 +9,8 @@
 //   * a free slot's fields mean nothing: a slot is filled while it is free;
 //   * a slot whose unfinished work may be adopted is orphaned while it changes owner,
 //     and its lineage and bytes do not change meanwhile;
-//   * in a new lineage the bytes are zero before the lineage has its new number;
+//   * in a new lineage the bytes are zero before the lineage has its new number, and the
+//     origin, if it changes, has it before that;
 //   * what goes with an end (failure, times) is written before the state says so.
 // What remains for the repair are claims whose owners are gone, and rings that their
 // killers prevented.
@@ -126,13 +127,15 @@ struct alignas(kCacheLine) ClaimSlot {
     std::int64_t keepUntilNs;   // committed, failed: how long that is remembered
     std::uint64_t rungBytes;    // progress at the last ring
     std::int64_t rungNs;
+    std::uint64_t origin;       // the lineage whose bytes this one's begin with, maybe itself
+    std::int64_t wantedNs;      // when somebody last claimed, started or watched it
     // The generation whose owner could not get the lock to say that it had ended.
     std::atomic<std::uint64_t> dropped;
     ClaimFailure failure;  // of the latest failure of this key, also while it is tried again
     ClaimKey key;
     Sha256 requester;
 };
-static_assert(sizeof(ClaimSlot) == 192 && std::is_standard_layout_v<ClaimSlot>);
+static_assert(sizeof(ClaimSlot) == 256 && std::is_standard_layout_v<ClaimSlot>);
 static_assert(std::is_trivially_copyable_v<ClaimFailure> && sizeof(ClaimFailure) == 16);
 
 struct alignas(kCacheLine) TokenHeader {

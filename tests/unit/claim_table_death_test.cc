@@ -188,7 +188,7 @@ public:
         // The end could not be told: then nobody is at it any more.
         CPPUNIT_ASSERT(!claims_.find(key_)->ownerResponsive);
         const ClaimTable::Result next = claims_.claim(key_, two, {});
-        CPPUNIT_ASSERT(next.outcome == Outcome::kOwner && !next.adoption);
+        CPPUNIT_ASSERT(next.outcome == Outcome::kOwner && next.adoption->ownerLives);
         CPPUNIT_ASSERT(next.lineage != mine.lineage);
         CPPUNIT_ASSERT(claims_.claim(key_, one, {}).outcome == Outcome::kTaken);
         CPPUNIT_ASSERT(!claims_.finish(mine.handle) && claims_.finish(next.handle));
@@ -318,7 +318,8 @@ private:
     void operateOn(const ClaimTable::Result& claim, Dice& dice) {
         const ClaimHandle& handle = claim.handle;
         std::uint64_t lineage = claim.lineage;
-        std::uint64_t bytes = claim.adoption ? claim.adoption->bytes : 0;
+        const bool adopts = claim.adoption && !claim.adoption->ownerLives;
+        std::uint64_t bytes = adopts ? claim.adoption->bytes : 0;
         for (unsigned steps = dice(6); steps > 0; --steps) {
             if (dice(3) == 0) {
                 lineage = claims_.newLineage(handle);

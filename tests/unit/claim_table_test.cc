@@ -31,6 +31,9 @@ class ClaimTableTest : public ClaimFixture {
     CPPUNIT_TEST(aDeadOwnersWorkIsAdoptedBeforeTheSweep);
     CPPUNIT_TEST(theSweepTouchesTheDeadOneOnly);
     CPPUNIT_TEST(anUnresponsiveOwnersWorkIsBegunAnew);
+    CPPUNIT_TEST(aWantedFillIsNotLeft);
+    CPPUNIT_TEST(aFillThatWasLeftIsAdopted);
+    CPPUNIT_TEST(aFillThatWasLeftGivesWaySoon);
     CPPUNIT_TEST(deathsAreNoAttempts);
     CPPUNIT_TEST(everyOperationIsFenced);
     CPPUNIT_TEST(anEndedHandleIsWorthless);
@@ -253,13 +256,66 @@ public:
         hang(1);
         CPPUNIT_ASSERT(!found("a").ownerResponsive);
         const ClaimTable::Result second = claim("a", two_);
-        CPPUNIT_ASSERT(second.outcome == Outcome::kOwner && !second.adoption);
+        CPPUNIT_ASSERT(second.outcome == Outcome::kOwner && second.adoption->ownerLives);
+        CPPUNIT_ASSERT_EQUAL(first.lineage, second.adoption->lineage);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{500}, second.adoption->bytes);
+        CPPUNIT_ASSERT(second.adoption->started && second.adoption->total == 1000);
         CPPUNIT_ASSERT(second.lineage != first.lineage && second.attempt == 1);
+        CPPUNIT_ASSERT_EQUAL(first.lineage, found("a").origin);
         CPPUNIT_ASSERT(found("a").bytes == 0 && !found("a").started);
         CPPUNIT_ASSERT(found("a").total == kUnknownLength);
         tables_.workers.beat(one_);
         CPPUNIT_ASSERT(!claims_.progress(first.handle, 600));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, found("a").bytes);
+        const std::uint64_t anew = claims_.newLineage(second.handle);
+        CPPUNIT_ASSERT(found("a").lineage == anew && found("a").origin == anew);
+    }
+
+    void aWantedFillIsNotLeft() {
+        const ClaimTable::Result first = claim("a", one_);
+        CPPUNIT_ASSERT(!claims_.leaveUnwanted(first.handle, Millis{60'000}));
+        slot("a").wantedNs -= ns(Millis{60'000});
+        found("a");  // who only looks wants nothing
+        CPPUNIT_ASSERT(claims_.leaveUnwanted(first.handle, Millis{60'000}));
+        const ClaimTable::Result second = claim("a", two_);
+        CPPUNIT_ASSERT(!claims_.leaveUnwanted(second.handle, Millis{60'000}));
+        slot("a").wantedNs -= ns(Millis{60'000});
+        claims_.find(key("a"), 3);
+        CPPUNIT_ASSERT(!claims_.leaveUnwanted(second.handle, Millis{60'000}));
+        slot("a").wantedNs -= ns(Millis{60'000});
+        claims_.start(second.handle, 10);
+        CPPUNIT_ASSERT(!claims_.leaveUnwanted(second.handle, Millis{60'000}));
+        slot("a").wantedNs -= ns(Millis{60'000});
+        claims_.verified(second.handle, 10);
+        CPPUNIT_ASSERT(!claims_.leaveUnwanted(second.handle, Millis{60'000}));
+        CPPUNIT_ASSERT(claims_.owns(second.handle));
+    }
+
+    void aFillThatWasLeftIsAdopted() {
+        const ClaimTable::Result first = claim("a", one_);
+        claims_.find(key("a"), 3);
+        claims_.start(first.handle, 1000);
+        claims_.progress(first.handle, 500);
+        slot("a").wantedNs -= ns(Millis{60'000});
+        assertRings(3, [&] { claims_.leaveUnwanted(first.handle, Millis{60'000}); });
+        CPPUNIT_ASSERT(found("a").state == ClaimState::kOrphaned);
+        assertRefused(first.handle);
+        CPPUNIT_ASSERT(!claims_.leaveUnwanted(first.handle, Millis{0}));
+        const ClaimTable::Result second = claim("a", two_);
+        CPPUNIT_ASSERT(second.adoption && !second.adoption->ownerLives);
+        CPPUNIT_ASSERT_EQUAL(first.lineage, second.lineage);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{500}, second.adoption->bytes);
+    }
+
+    // Or what clients leave behind would fill the table.
+    void aFillThatWasLeftGivesWaySoon() {
+        fillBucket();
+        claims_.find(key("fill 3"), 3);
+        slot("fill 3").wantedNs -= ns(Millis{60'000});
+        CPPUNIT_ASSERT(claims_.leaveUnwanted(handles_[3], Millis{60'000}));
+        CPPUNIT_ASSERT(claim("b", two_).outcome == Outcome::kFull);
+        age("fill 3", Millis{61'000});
+        CPPUNIT_ASSERT(claim("b", two_).outcome == Outcome::kOwner);
     }
 
     void deathsAreNoAttempts() {

@@ -25,8 +25,8 @@ public:
 
     virtual ~GrowingBody() = default;
 
-    // The file, open for reading; valid as long as the object. It never changes
-    // once bytes were sent: what would change it makes the body kBroken.
+    // The file, open for reading; valid as long as the object. Once bytes were sent it only
+    // changes to a file with the same bytes so far: anything else makes the body kBroken.
     virtual int descriptor() const noexcept = 0;
     virtual Snapshot now() noexcept = 0;
     // `wake` is called after every change from now on, from any thread, at least

@@ -46,7 +46,10 @@ struct ClaimView {
     std::uint64_t generation = 0;  // grows with every claim of a slot, never repeats
     WorkerId owner;
     bool ownerResponsive = false;  // WorkerTable::isResponsive() of the owner
-    std::uint64_t lineage = 0;     // names the temporary file; changes when bytes were thrown away
+    std::uint64_t lineage = 0;     // names the temporary file
+    // What is in the file of lineage `origin`, as far as it was announced, is in this one's
+    // as well once it is announced there. It changes when bytes were thrown away.
+    std::uint64_t origin = 0;
     bool started = false;          // the upstream has accepted: `total` means something
     bool adopted = false;          // begun by an owner that is dead, for another requester maybe
     std::uint64_t bytes = 0;       // bytes in the temporary file, hold-back not considered
@@ -62,12 +65,14 @@ struct ClaimHandle {
     std::uint64_t generation = 0;
 };
 
-// The unfinished work of an owner whose process is gone: its file may be adopted.
+// The unfinished work of an earlier owner. If its process is gone, or the owner has left it,
+// the file may be adopted as it is; otherwise its announced bytes may be copied.
 struct Adoption {
     std::uint64_t lineage = 0;
     std::uint64_t bytes = 0;  // these are in the file (but not yet re-hashed)
     std::uint64_t total = kUnknownLength;  // what followers were promised, if `started`
     bool started = false;
+    bool ownerLives = false;  // and may write to the file: copy, do not adopt
 };
 
 struct ClaimSlot;    // src/shm: the shared layout
@@ -106,14 +111,16 @@ public:
         ClaimHandle handle;                // kOwner
         std::uint64_t lineage = 0;         // kOwner: the lineage to write under
         std::uint32_t attempt = 0;         // kOwner
-        std::optional<Adoption> adoption;  // kOwner, after a death: of `lineage`
+        // kOwner, of what an earlier owner left: of `lineage`, or of another one (`ownerLives`).
+        std::optional<Adoption> adoption;
         ClaimView view;                    // kTaken, kFailed
     };
 
     // Claims `key` for `me`. A claim that runs under a responsive owner is kTaken.
     // An orphaned one, or one whose owner is not current, is taken over with its
     // lineage and without counting an attempt; one whose owner merely does not
-    // respond is taken over with a new lineage (the old owner may wake and write).
+    // respond is taken over with a new lineage of the same origin (the old owner may wake
+    // and write): who cannot copy its bytes calls newLineage() for another origin.
     // A fresh failure answers kFailed if `requester` is the same and the failure
     // is not retryable or kMaxAttempts are used up; otherwise it is tried again. The
     // count of attempts goes on over requesters while the failure is retryable.
@@ -122,7 +129,8 @@ public:
 
     // The present state of `key`; nullopt if there is no trace of it. With
     // `watcher`, the doorbell of that worker index rings at every later change
-    // of this claim (set under the same lock: no change is missed).
+    // of this claim (set under the same lock: no change is missed), and the claim counts
+    // as wanted now.
     std::optional<ClaimView> find(const ClaimKey& key,
                                   std::optional<std::uint32_t> watcher = std::nullopt) noexcept;
 
@@ -143,6 +151,11 @@ public:
     // from a dead owner may be adopted again, unless newLineage() threw it away: then
     // the file must be left where it is or be missing.
     bool abandon(const ClaimHandle& handle) noexcept;
+    // Leaves a fill that is not verified to whoever claims it next, as a death would, if
+    // nobody has claimed, started or watched it for so long: decided under the lock, so that
+    // who comes just now finds it either running or left. True: it was left. The owner must
+    // not write to the file any more and must not have it removed.
+    bool leaveUnwanted(const ClaimHandle& handle, Millis unwanted) noexcept;
     // Whether the handle still owns its claim.
     bool owns(const ClaimHandle& handle) noexcept;
     static constexpr Millis kKeepDone{5'000};
