@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::uint64_t kShortestWait = 1'000;  // milliseconds
 constexpr std::uint64_t kMostConnections = 1'000'000;
+constexpr std::uint64_t kLongestKeep = 365 * kLongestWait;
+constexpr std::uint64_t kLargestBlob = 1ull << 50;
 constexpr std::uint64_t kHighestRate = 1'024 * 1'024 * 1'024;
 
 Millis wait(const std::string& value) {
@@ -76,6 +78,27 @@ void setMinRate(const ParamTarget& target, const std::string& value) {
     target.config->minRate = *rate;
 }
 Lines printMinRate(const ParamTarget& target) { return {formatSize(target.config->minRate)}; }
+
+void setFinishBelow(const ParamTarget& target, const std::string& value) {
+    const std::optional<std::uint64_t> size = parseSize(value);
+    if (!size || *size > kLargestBlob) bad("a size up to 1P, such as 64M, or 0 is expected");
+    target.config->finishBelow = *size;
+}
+Lines printFinishBelow(const ParamTarget& target) {
+    return {formatSize(target.config->finishBelow)};
+}
+
+void setPartialMaxAge(const ParamTarget& target, const std::string& value) {
+    const std::optional<std::uint64_t> time = value == "off" ? 0 : parseDuration(value);
+    if (!time || *time > kLongestKeep) {
+        bad("a duration up to 365d, such as 1d or 12h, is expected, or off");
+    }
+    target.config->partialMaxAge = Millis{*time};
+}
+Lines printPartialMaxAge(const ParamTarget& target) {
+    if (target.config->partialMaxAge.count() == 0) return {"off"};
+    return printWait(target.config->partialMaxAge);
+}
 
 void setMaxConnections(const ParamTarget& target, const std::string& value) {
     target.config->maxConnections.reset();

@@ -31,6 +31,7 @@ namespace {
 // Times of files come from a clock that ticks as slowly as this.
 constexpr Millis kClockTick{10};
 constexpr Millis kServiceEnd{1'000};
+constexpr std::uint64_t kPartialsShare = 10;
 
 }  // namespace
 
@@ -74,10 +75,24 @@ void Janitor::reap(TimePoint now) {
         options_.log->warning("temporary files are not reaped: the claim table is locked");
         return;
     }
+    if (options_.partialMaxAge.count() > 0) {
+        const unsigned kept = options_.store->keepPartials(*inUse, age);
+        if (kept > 0) options_.log->info(cat("kept ", kept, " unfinished downloads"));
+    }
     unsigned count = options_.store->reapTemporary(*inUse, age);
     if (count > 0) options_.log->info(cat("reaped ", count, " temporary files"));
     unsigned old = options_.store->trimQuarantine();
     if (old > 0) options_.log->info(cat("removed ", old, " files from quarantine"));
+    reapPartials();
+}
+
+// All of them may take a tenth of the cache.
+void Janitor::reapPartials() {
+    const std::uint64_t limit = options_.shared->budget().limit();
+    const std::uint64_t most =
+        limit == StoreBudget::kUnlimited ? UINT64_MAX : limit / kPartialsShare;
+    const unsigned count = options_.store->reapPartials(options_.partialMaxAge, most);
+    if (count > 0) options_.log->info(cat("removed ", count, " unfinished downloads"));
 }
 
 Millis Janitor::reapAge(TimePoint now) noexcept {
@@ -132,6 +147,7 @@ int runJanitor(const Heritage& heritage, Seat& seat) {
     options.log = heritage.log;
     options.allEarlierGone = seat.life == 1;
     options.earlier = heritage.lockedAt;
+    options.partialMaxAge = heritage.config->partialMaxAge;
     Janitor janitor(options);
     StatusPages pages(statusOptions(heritage));
     std::optional<FrontServer> front;

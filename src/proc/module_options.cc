@@ -143,6 +143,8 @@ Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self) {
     out.instanceId = heritage.instanceId;
     out.followAfter = heritage.config->followAfter;
     out.unverifiedRanges = heritage.config->unverifiedRanges;
+    out.finishBelow = heritage.config->finishBelow;
+    out.keepPartials = heritage.config->partialMaxAge.count() > 0;
     out.openFiles = openFileLimit(descriptorLimit());
     return out;
 }

@@ -135,6 +135,8 @@ void Proxy::Impl::prepareContext() {
     context_.replanner = this;
     context_.firstByteTimeout = options_.firstByteTimeout;
     context_.failureKeep = options_.failureKeep;
+    context_.finishBelow = options_.finishBelow;
+    context_.keepPartials = options_.keepPartials;
 }
 
 void Proxy::Impl::start() {

@@ -59,6 +59,7 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(whatCannotChangeWhileItRunsStays);
     CPPUNIT_TEST(whatMayChangeDoes);
     CPPUNIT_TEST(sampleIsValidAndComplete);
+    CPPUNIT_TEST(unfinishedDownloads);
     CPPUNIT_TEST(installedSampleIsTheSample);
     CPPUNIT_TEST_SUITE_END();
 
@@ -108,6 +109,22 @@ public:
         CPPUNIT_ASSERT(upstream.isPublic == PublicSetting::kNo);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, upstream.allowAddresses.size());
         CPPUNIT_ASSERT_EQUAL(std::string("/ca.pem"), upstream.caFile);
+    }
+
+    void unfinishedDownloads() {
+        const Config usual = defaultConfig();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{64 << 20}, usual.finishBelow);
+        CPPUNIT_ASSERT(Millis{86'400'000} == usual.partialMaxAge);
+        const Config config = parseConfig("finish_below = 0\npartial_max_age = off\n", "f");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, config.finishBelow);
+        CPPUNIT_ASSERT_EQUAL(Millis::rep{0}, config.partialMaxAge.count());
+        const std::string dump = dumpConfig(config);
+        CPPUNIT_ASSERT(dump.find("\nfinish_below = 0\npartial_max_age = off\n") != std::string::npos);
+        CPPUNIT_ASSERT(Millis{43'200'000} == parseConfig("partial_max_age = 12h", "f").partialMaxAge);
+        for (const char* line : {"finish_below = off", "finish_below = 2P", "finish_below = -1",
+                                 "partial_max_age = 366d", "partial_max_age = never"}) {
+            expectError(cat(line, "\n"), "f:1: ");
+        }
     }
 
     void commentsAndWhiteSpace() {

@@ -32,6 +32,9 @@ class JanitorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(theFirstSparesWhatCameAfterTheLock);
     CPPUNIT_TEST(onlyTheFirstRunOfTheFirstReapsYoungFiles);
     CPPUNIT_TEST(whatIsClaimedIsSpared);
+    CPPUNIT_TEST(longFilesOfTheDeadBecomePartials);
+    CPPUNIT_TEST(noPartialsAreMadeIfNoneAreToBeKept);
+    CPPUNIT_TEST(partialsTakeATenthOfTheCache);
     CPPUNIT_TEST(aFailureIsTriedAgainInItsTurn);
     CPPUNIT_TEST(looksWhetherTheCacheCanBeWritten);
     CPPUNIT_TEST_SUITE_END();
@@ -102,6 +105,33 @@ public:
         CPPUNIT_ASSERT(!isThere(claim.lineage + 1));
     }
 
+    void longFilesOfTheDeadBecomePartials() {
+        leaveTemporary(7, std::string(1024 * 1024, 'x'));
+        age(7, 1);
+        Janitor(afterStart()).work(options_.earlier);
+        CPPUNIT_ASSERT(!isThere(7));
+        CPPUNIT_ASSERT(store_->adoptPartial(kDigest, 8));
+    }
+
+    void noPartialsAreMadeIfNoneAreToBeKept() {
+        options_.partialMaxAge = Millis{0};
+        leaveTemporary(7, std::string(1024 * 1024, 'x'));
+        age(7, 61);
+        Janitor(options_).work(now());
+        CPPUNIT_ASSERT(!isThere(7));
+        CPPUNIT_ASSERT(!store_->adoptPartial(kDigest, 8));
+    }
+
+    void partialsTakeATenthOfTheCache() {
+        for (std::uint64_t mebibytes : {11, 9}) {
+            leaveTemporary(7, std::string(1024 * 1024, 'x'));
+            age(7, 61);
+            shared_.budget().setLimit(mebibytes * 1024 * 1024, 0);
+            Janitor(options_).work(now());
+            CPPUNIT_ASSERT_EQUAL(mebibytes == 11, store_->adoptPartial(kDigest, 8) != nullptr);
+        }
+    }
+
     void aFailureIsTriedAgainInItsTurn() {
         std::filesystem::rename(dir_ + "/cache", dir_ + "/gone");
         Janitor janitor(options_);
@@ -139,9 +169,9 @@ private:
         return options_;
     }
 
-    void leaveTemporary(std::uint64_t lineage) {
+    void leaveTemporary(std::uint64_t lineage, const std::string& content = "x") {
         std::unique_ptr<ContentWriter> writer = store_->create(kDigest, lineage);
-        writer->append("x", 1);
+        writer->append(content.data(), content.size());
         writer->keep();
     }
 

@@ -104,6 +104,8 @@ public:
         config.cacheDir = "/somewhere";
         config.followAfter = Millis{7};
         config.unverifiedRanges = false;
+        config.finishBelow = 5;
+        config.partialMaxAge = Millis{0};
         Listeners listeners({}, Millis{0});
         SharedState shared{SharedState::Options{64, 16}};
         Heritage heritage;
@@ -120,6 +122,7 @@ public:
         CPPUNIT_ASSERT((proxy.self == WorkerId{3, 9}));
         CPPUNIT_ASSERT(proxy.followAfter == Millis{7});
         CPPUNIT_ASSERT(!proxy.unverifiedRanges);
+        CPPUNIT_ASSERT(proxy.finishBelow == 5 && !proxy.keepPartials);
         CPPUNIT_ASSERT_EQUAL(std::string("abc"), proxy.instanceId);
         CPPUNIT_ASSERT(frontOptions(heritage).counters == &shared.counters());
     }

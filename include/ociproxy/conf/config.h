@@ -88,6 +88,8 @@ struct Config {
     LogFormat accessLogFormat = LogFormat::kText;
     std::optional<Millis> followAfter;  // nullopt: never
     bool unverifiedRanges = true;
+    std::uint64_t finishBelow = 64 * 1024 * 1024;  // bytes
+    Millis partialMaxAge{86'400'000};              // 0: none are kept
     std::vector<std::string> allowUpstreams;  // names, *.suffix, *
     std::vector<UpstreamConfig> upstreams;
 

@@ -11,9 +11,10 @@ class Store;
 struct Heritage;
 struct Seat;
 
-// What is done to the store beside serving: reaps temporary files that no claim
-// names, and looks whether the disk can be written to; DiskKeeper beside it measures and
-// evicts. What fails is logged and tried again in its turn. Not synchronized: one thread.
+// What is done to the store beside serving: makes partials of temporary files that no
+// claim names or reaps them, keeps partials within their bounds, and looks whether the
+// disk can be written to; DiskKeeper beside it measures and evicts. What fails is logged
+// and tried again in its turn. Not synchronized: one thread.
 class Janitor {
 public:
     struct Options {
@@ -27,6 +28,7 @@ public:
         Millis checkEvery{2'000};
         Millis reapEvery{10'000};
         Millis reapIdle{60'000};
+        Millis partialMaxAge{86'400'000};  // 0: none are kept
     };
 
     explicit Janitor(const Options& options) noexcept;
@@ -37,6 +39,7 @@ public:
 private:
     void check();
     void reap(TimePoint now);
+    void reapPartials();
     Millis reapAge(TimePoint now) noexcept;
 
     Options options_;

@@ -47,6 +47,8 @@ public:
         unsigned fillsPerUpstream = 16;
         Millis firstByteTimeout{25'000};
         Millis failureKeep{1'500};                  // shared memory of failures
+        std::uint64_t finishBelow = 64 * 1024 * 1024;  // smaller fills go on unwanted
+        bool keepPartials = true;                   // of fills that failed
         std::size_t openFiles = 512;                // of recent hits
         std::int64_t linkTtl = 24 * 3600;           // seconds
         std::int64_t staleMax = 7 * 24 * 3600;      // seconds
