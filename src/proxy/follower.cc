@@ -1,6 +1,7 @@
 #include "proxy/follower.h"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "ociproxy/shm/counters.h"
@@ -73,13 +74,25 @@ GrowingBody::Snapshot Follower::growing(const ClaimView& view) {
     return last_;
 }
 
-// The claim is gone from the table or says nothing of our file: what counts is
-// whether our file is the one that was committed.
-GrowingBody::Snapshot Follower::ended() {
+void Follower::replaceFile(Fd file) {
+    earlierFiles_.push_back(std::move(file_));
+    file_ = std::move(file);
+}
+
+// The claim is gone from the table or says nothing of our file: what counts is whether our
+// file is the one that was committed, or at least what was offered of it is the same.
+GrowingBody::Snapshot Follower::ended(bool sameBytes) {
     try {
         const std::optional<StoredContent> content =
             options_.store->open(options_.digest, options_.kind);
         if (content && sameFile(content->file->get(), file_.get())) {
+            return complete(content->info.size);
+        }
+        if (content && sameBytes &&
+            (promised_ == kUnknownLength || promised_ == content->info.size)) {
+            Fd file(::fcntl(content->file->get(), F_DUPFD_CLOEXEC, 0));
+            if (!file) return broken();
+            replaceFile(std::move(file));
             return complete(content->info.size);
         }
     } catch (const std::exception&) {
@@ -96,8 +109,7 @@ bool Follower::switchLineage(const ClaimView& view) {
     try {
         Fd file = options_.store->openTemporary(options_.digest, view.lineage);
         if (!file) return false;
-        earlierFiles_.push_back(std::move(file_));
-        file_ = std::move(file);
+        replaceFile(std::move(file));
     } catch (const std::exception&) {
         return false;
     }
@@ -109,7 +121,7 @@ bool Follower::switchLineage(const ClaimView& view) {
 GrowingBody::Snapshot Follower::now() noexcept {
     if (done_) return last_;
     const std::optional<ClaimView> found = options_.claims->find(options_.key);
-    if (!found || found->state == ClaimState::kFree) return ended();
+    if (!found || found->state == ClaimState::kFree) return ended(false);
     const ClaimView& view = *found;
     const bool alive = view.state == ClaimState::kRunning || view.state == ClaimState::kVerified ||
                        view.state == ClaimState::kOrphaned;
@@ -117,7 +129,7 @@ GrowingBody::Snapshot Follower::now() noexcept {
         options_.takeOver();
     }
     if (view.lineage != lineage_) {
-        if (!alive) return ended();
+        if (!alive) return ended(view.origin == origin_);
         if (!view.started) return growing(ClaimView{});
         if (!switchLineage(view)) return broken();
     }
@@ -129,7 +141,7 @@ GrowingBody::Snapshot Follower::now() noexcept {
     case ClaimState::kVerified:
     case ClaimState::kCommitted: return complete(view.total);
     case ClaimState::kFailed: return committedInVain(view) ? complete(view.total) : broken();
-    default: return ended();
+    default: return ended(false);
     }
 }
 

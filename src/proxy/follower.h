@@ -52,7 +52,8 @@ private:
     Snapshot growing(const ClaimView& view);
     Snapshot complete(std::uint64_t length);
     Snapshot broken();
-    Snapshot ended();
+    Snapshot ended(bool sameBytes);
+    void replaceFile(Fd file);
     bool switchLineage(const ClaimView& view);
 
     Options options_;
