@@ -22,6 +22,9 @@ struct Piece {
     bool body = true;          // false: head or chunk framing
 };
 
+Piece memoryPiece(std::string_view text, bool more, bool body);
+Piece filePiece(int file, std::uint64_t offset, std::uint64_t size);
+
 // The body of one reply as pieces in order. One thread at a time.
 class BodySource {
 public:
@@ -37,7 +40,7 @@ public:
     virtual Next next(Piece* piece) = 0;
     // Whether next() would give a piece.
     virtual bool ready() = 0;
-    // GrowingBody::setWake() of what the source follows, if it does.
+    // GrowingBody::setWake() or StreamSource::setWake() of what the source waits for.
     virtual void setWake(std::function<void()> wake) { (void)wake; }
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 bool isInMemory(const Body& body) noexcept {
     if (const FileBody* file = std::get_if<FileBody>(&body)) return file->resident;
-    return !std::holds_alternative<FollowBody>(body);
+    return !std::holds_alternative<FollowBody>(body) && !std::holds_alternative<StreamBody>(body);
 }
 
 bool isReading(ConnectionState state) noexcept {

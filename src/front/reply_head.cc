@@ -76,17 +76,24 @@ std::uint64_t checkedSum(std::uint64_t a, std::uint64_t b) {
     return a + b;
 }
 
-std::uint64_t lengthOf(const FileBody& body) {
-    std::uint64_t total = body.suffix.size();
-    for (const FileSlice& slice : body.slices) {
-        if (body.prefix) total = checkedSum(total, body.prefix(slice).size());
+std::uint64_t lengthOf(const std::vector<FileSlice>& slices,
+                       const std::function<std::string(const FileSlice&)>& prefix,
+                       const std::string& suffix) {
+    std::uint64_t total = suffix.size();
+    for (const FileSlice& slice : slices) {
+        if (prefix) total = checkedSum(total, prefix(slice).size());
         total = checkedSum(total, slice.size);
     }
     return total;
 }
 
+std::uint64_t lengthOf(const FileBody& body) {
+    return lengthOf(body.slices, body.prefix, body.suffix);
+}
+
 // The length as far as it is known; nullopt for a growing body of unknown length.
 std::optional<std::uint64_t> lengthOf(const FollowBody& body) {
+    if (!body.parts.empty()) return lengthOf(body.parts, body.prefix, body.suffix);
     if (body.size) return *body.size;
     const GrowingBody::Snapshot snapshot = body.body->now();
     std::optional<std::uint64_t> end = snapshot.length;
@@ -100,6 +107,7 @@ std::optional<std::uint64_t> lengthOf(const Body& body) {
     if (const BytesBody* bytes = std::get_if<BytesBody>(&body)) return bytes->bytes.size();
     if (const FileBody* file = std::get_if<FileBody>(&body)) return lengthOf(*file);
     if (const FollowBody* follow = std::get_if<FollowBody>(&body)) return lengthOf(*follow);
+    if (const StreamBody* stream = std::get_if<StreamBody>(&body)) return stream->length;
     return 0;
 }
 

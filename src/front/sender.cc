@@ -28,7 +28,8 @@ bool isFinalStatus(int status) { return status >= 200 && status <= 599; }
 
 std::unique_ptr<Transfer> makeTransfer(Context* context, Connection* connection, Reply reply,
                                        Transfer::Options options) {
-    const bool follows = std::holds_alternative<FollowBody>(reply.body) &&
+    const bool follows = (std::holds_alternative<FollowBody>(reply.body) ||
+                          std::holds_alternative<StreamBody>(reply.body)) &&
                          options.method != Method::kHead;
     options.keepAlive = options.keepAlive && !reply.close && !context->leaving();
     options.pace.writeStall = context->options.writeStall;

@@ -26,10 +26,13 @@ Transfer::Transfer(Reply reply, const Options& options)
     : pace(options.pace), reply_(std::move(reply)), options_(options) {}
 
 void Transfer::setWake(std::function<void()> wake) {
+    wake_ = std::move(wake);
     if (source_) {
-        source_->setWake(std::move(wake));
+        source_->setWake(wake_);
     } else if (FollowBody* follow = std::get_if<FollowBody>(&reply_.body)) {
-        follow->body->setWake(std::move(wake));
+        follow->body->setWake(wake_);
+    } else if (StreamBody* stream = std::get_if<StreamBody>(&reply_.body)) {
+        stream->source->setWake(wake_);
     }
 }
 
@@ -37,11 +40,7 @@ void Transfer::setWake(std::function<void()> wake) {
 Transfer::Step Transfer::prepare() {
     const std::optional<Framing> framing =
         frameReply(reply_, options_.method, options_.minorVersion);
-    if (!framing) {
-        const FollowBody& follow = std::get<FollowBody>(reply_.body);
-        const GrowingBody::State state = follow.body->now().state;
-        return state == GrowingBody::State::kBroken ? Step::kBroken : Step::kStarved;
-    }
+    if (!framing) return unframed();
     HeadOptions head;
     head.framing = *framing;
     head.keepAlive = options_.keepAlive;
@@ -53,6 +52,7 @@ Transfer::Step Transfer::prepare() {
     droppedFields_ = serialized.dropped;
     if (framing->sendBody && !appendToHead(reply_.body)) {
         source_ = makeBodySource(std::move(reply_.body), *framing);
+        if (wake_) source_->setWake(wake_);  // which hands it on when it changes what it follows
     }
     piece_ = Piece{};
     piece_.bytes = head_.data();
@@ -61,6 +61,17 @@ Transfer::Step Transfer::prepare() {
     piece_.body = false;
     prepared_ = true;
     return Step::kOn;
+}
+
+// Whether the length that an HTTP/1.0 client needs may still become known.
+Transfer::Step Transfer::unframed() {
+    const FollowBody* const follow = std::get_if<FollowBody>(&reply_.body);
+    if (!follow) return Step::kBroken;
+    switch (follow->body->now().state) {
+        case GrowingBody::State::kBroken:
+        case GrowingBody::State::kForsaken: return Step::kBroken;
+        default: return Step::kStarved;
+    }
 }
 
 // A body that is small and in memory goes out with its head, in one system call.

@@ -67,6 +67,7 @@ private:
     enum class Step { kOn, kDone, kStarved, kBroken };
 
     Step prepare();
+    Step unframed();
     bool appendToHead(const Body& body);
     Step nextPiece();
     Outcome failed(int code) noexcept;
@@ -78,6 +79,7 @@ private:
     bool headSent_ = false;
     std::string head_;  // and a small body
     std::size_t headSize_ = 0;
+    std::function<void()> wake_;
     std::unique_ptr<BodySource> source_;  // nullptr: no bytes behind the head
     Piece piece_;
     std::uint64_t written_ = 0;

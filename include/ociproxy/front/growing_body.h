@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+
+#include "ociproxy/front/stream_source.h"
 
 namespace ociproxy {
 
@@ -16,6 +19,7 @@ public:
         kGrowing,   // more may come
         kComplete,  // `readable` is the length and final
         kBroken,    // nothing more will come: cut the connection
+        kForsaken,  // nothing more will come here: continuation() has the rest
     };
     struct Snapshot {
         State state = State::kGrowing;
@@ -33,6 +37,14 @@ public:
     // once per change and maybe more often; it must not block. An empty function
     // ends that; when the call returns no wake is running any more.
     virtual void setWake(std::function<void()> wake) = 0;
+    // In kForsaken: the bytes from `offset` to before `end` (nullopt: to the end of all)
+    // from another source. nullptr: there is none, as if kBroken.
+    virtual std::shared_ptr<StreamSource> continuation(std::uint64_t offset,
+                                                       std::optional<std::uint64_t> end) {
+        (void)offset;
+        (void)end;
+        return nullptr;
+    }
 };
 
 }  // namespace ociproxy

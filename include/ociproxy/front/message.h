@@ -15,6 +15,7 @@
 #include "ociproxy/base/clock.h"
 #include "ociproxy/base/fd.h"
 #include "ociproxy/front/growing_body.h"
+#include "ociproxy/front/stream_source.h"
 
 namespace ociproxy {
 
@@ -90,8 +91,19 @@ struct FollowBody {
     std::shared_ptr<GrowingBody> body;
     std::uint64_t offset = 0;
     std::optional<std::uint64_t> size;
+    // Not empty: these parts of it instead, as in FileBody, each sent when it has come.
+    std::vector<FileSlice> parts;
+    std::function<std::string(const FileSlice&)> prefix;
+    std::string suffix;
 };
-using Body = std::variant<NoBody, BytesBody, FileBody, FollowBody>;
+// Bytes that are produced while they are sent. `length` nullopt: not known; then the body
+// is chunked, and a client of HTTP/1.0 is cut off, having neither chunks nor an end that
+// it could trust.
+struct StreamBody {
+    std::shared_ptr<StreamSource> source;
+    std::optional<std::uint64_t> length;
+};
+using Body = std::variant<NoBody, BytesBody, FileBody, FollowBody, StreamBody>;
 
 // The answer to one request; a value until it is handed over.
 struct Reply {
