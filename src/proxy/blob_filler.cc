@@ -45,8 +45,8 @@ void BlobFiller::run() noexcept {
             result = notOwnedResult(claim, target_);
         }
     } catch (const std::exception& e) {
-        logFailure(context_, target_, cat("fill of blob ", digest_.text()), e.what());
-        result.refusal = refusalFor(failureOf(FillFailure::kStore), target_);
+        context_.trouble->report(cat("fill of blob ", digest_.text()), e);
+        explain(failureOf(FillFailure::kStore), target_, &result);
         if (count_) count_->failed(failureOf(FillFailure::kStore));
     }
     count_.reset();
@@ -145,11 +145,11 @@ void BlobFiller::commit(OwnedClaim* claim) {
     try {
         context_.store->syncLink(target_.where, ContentKind::kBlob, digest_);
         writer_->commit(info);
-        if (context_.budget != nullptr) context_.budget->committed(info.size);
+        context_.budget->committed(info.size);
         claim->finish();
         count_->committed();
     } catch (const Error& e) {
-        logFailure(context_, target_, cat("commit of blob ", digest_.text()), e.what());
+        context_.trouble->report(cat("commit of blob ", digest_.text()), e);
         count_->failed(failureOf(FillFailure::kCommit));
         claim->fail(failureOf(FillFailure::kCommit), context_.failureKeep);
     }
@@ -189,7 +189,7 @@ void BlobFiller::conclude(OwnedClaim* claim, Pull pull) {
     if (again) {
         claim->abandon();
     } else {
-        result.refusal = refusalFor(failure_, target_);
+        explain(failure_, target_, &result);
         count_->failed(failure_);
         keepPartial(*claim);
         claim->fail(failure_, context_.failureKeep);

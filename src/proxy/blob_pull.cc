@@ -7,6 +7,7 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/registry/range.h"
 #include "ociproxy/shm/counters.h"
+#include "ociproxy/shm/store_budget.h"
 #include "proxy/blob_filler.h"
 
 namespace ociproxy {
@@ -191,6 +192,7 @@ BlobFiller::Pull BlobFiller::begin(OwnedClaim* claim, UpstreamResponse& response
     // Longer than the whole: what an earlier fill has left is wrong, and its digest says so.
     if (total && writer_ && writer_->size() > *total) return Pull::kComplete;
     if (total && !total_) total_ = total;
+    if (!context_.budget->admits(total)) return fail(failureOf(FillFailure::kNoRoom));
     if (!complete) {
         etag_ = strongTag(response.header("ETag"));
         encoded_ = encoded_ || isEncoded(response.header("Content-Encoding"));
@@ -240,6 +242,9 @@ BlobFiller::Pull BlobFiller::copy(OwnedClaim* claim, UpstreamResponse& response,
 // kComplete: so far.
 BlobFiller::Pull BlobFiller::copied(OwnedClaim* claim) {
     if (!context_.claims->progress(claim->handle(), writer_->size())) return Pull::kFenced;
+    if (!total_ && !context_.budget->admits(writer_->size())) {
+        return fail(failureOf(FillFailure::kNoRoom));
+    }
     if (total_ && writer_->size() > *total_) return fail(failureOf(FillFailure::kLength));
     return leaveIfUnwanted(claim) ? Pull::kLeft : Pull::kComplete;
 }

@@ -38,6 +38,15 @@ CacheStatus cacheHead(const Findings& findings) {
     return {withStatus("ociproxy; fwd=uri-miss", findings.upstreamStatus), "miss"};
 }
 
+CacheStatus cachePassed(const Findings& findings) {
+    const Passed& passed = *findings.passed;
+    const bool verified = passed.digest && !passed.partAt;
+    const char* const forward = passed.digest ? "ociproxy; fwd=uri-miss" : "ociproxy; fwd=bypass";
+    return {cat(withStatus(forward, findings.upstreamStatus), "; stored=?0; detail=",
+                verified ? passReasonText(passed.reason) : "unverified"),
+            "bypass"};
+}
+
 CacheStatus cacheError(const Refusal& refusal, const Findings& findings) {
     const bool asked = refusal.upstreamStatus != 0 || findings.upstreamStatus != 0;
     if (!asked && refusal.status < 500) return cacheLocal();

@@ -19,6 +19,8 @@ CacheStatus cacheLocal();  // answered without store or upstream
 // From the store or a fill, after this request had asked the upstream or waited.
 CacheStatus cacheServed(const Findings& findings);
 CacheStatus cacheHead(const Findings& findings);  // HEAD of what is not stored
+// Past the store: nothing of it is kept. REQUIRES: findings.passed.
+CacheStatus cachePassed(const Findings& findings);
 CacheStatus cacheError(const Refusal& refusal, const Findings& findings);
 // Adds ";detail=unverified": bytes of a fill whose digest is not verified yet.
 CacheStatus unverified(CacheStatus status);

@@ -49,6 +49,7 @@ constexpr Cause kCauses[] = {
     of(FillFailure::kManifestInvalid, "manifest_invalid"),
     of(FillFailure::kStore, "store"),
     of(FillFailure::kCommit, "commit"),
+    of(FillFailure::kNoRoom, "no_room"),
 };
 constexpr std::uint32_t kNamed = static_cast<std::uint32_t>(std::size(kCauses));
 static_assert(kNamed < kMaxFailureCauses);

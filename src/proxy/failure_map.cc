@@ -125,6 +125,11 @@ bool couldNotAsk(const ClaimFailure& failure) noexcept {
     return failure.kind != static_cast<std::uint32_t>(UpstreamFailure::kTokenDenied);
 }
 
+void explain(const ClaimFailure& failure, const Target& target, WorkResult* result) {
+    result->passReason = passReasonOf(failure);
+    if (!result->passReason) result->refusal = refusalFor(failure, target);
+}
+
 Refusal refusalFor(const ClaimFailure& failure, const Target& target) {
     Refusal refusal;
     if (failure.kind == static_cast<std::uint32_t>(FillFailure::kStatus)) {

@@ -20,6 +20,7 @@ enum class FillFailure : std::uint32_t {
     kCommit = 103,          // our disk, after it: every byte of the file is good
     kManifestInvalid = 104,
     kLength = 105,          // the body was longer or shorter than the upstream had said
+    kNoRoom = 106,          // the store has no room for it and nothing to evict
 };
 
 // From a final upstream answer that is no success.
@@ -34,6 +35,10 @@ bool couldNotAsk(const ClaimFailure& failure) noexcept;
 // What the client is told: uniform, naming upstream and cause,
 // without addresses. `what` is the content asked for.
 Refusal refusalFor(const ClaimFailure& failure, const Target& target);
+
+// The same for a work's sessions: a refusal, or the order to be passed through if it is our
+// store that failed.
+void explain(const ClaimFailure& failure, const Target& target, WorkResult* result);
 
 // Seconds of a Retry-After field (delta or HTTP-date), clamped to 1 s ... 1 h; 0 if
 // there is none that can be read.

@@ -2,14 +2,17 @@
 #define OCIPROXY_SRC_PROXY_FINDINGS_H
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "ociproxy/base/clock.h"
+#include "ociproxy/front/stream_source.h"
 #include "ociproxy/registry/error_body.h"
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/store/store.h"
 #include "proxy/content_facts.h"
+#include "proxy/pass_reason.h"
 
 namespace ociproxy {
 
@@ -42,6 +45,19 @@ struct HitFacts {
     std::optional<std::int64_t> linkedUntil;
 };
 
+// Content that came from the upstream past the store, for one request.
+struct Passed {
+    PassReason reason = PassReason::kStoreTrouble;
+    std::optional<Digest> digest;  // nullopt: of an algorithm that we cannot compute
+    std::string mediaType;         // as the upstream said; may be empty
+    std::string bytes;             // all of it, or
+    std::shared_ptr<StreamSource> stream;
+    std::optional<std::uint64_t> length;  // of these
+    // They are a part of content of `total` bytes (nullopt: not known), not verified.
+    std::optional<std::uint64_t> partAt;
+    std::optional<std::uint64_t> total;
+};
+
 // What the earlier works and waits of one request brought. The planner reads it,
 // the driver and the works write it; one thread at a time.
 struct Findings {
@@ -64,6 +80,9 @@ struct Findings {
     std::optional<HeadFacts> head;
     std::optional<Awaited> awaited;
     std::optional<std::int64_t> linkedUntil;  // wall seconds, of a link that was found
+    std::optional<PassReason> passReason;     // what is not stored is to be passed through
+    std::optional<Passed> passed;
+    std::optional<TagEntry> tagEntry;         // of the check, where it could not be stored
     std::optional<HitFacts> hit;  // set with a reply that needed neither upstream nor wait
 };
 
@@ -79,6 +98,9 @@ struct WorkResult {
     bool tagChecked = false;
     bool fetchedManifest = false;
     std::optional<HeadFacts> head;
+    std::optional<PassReason> passReason;
+    std::optional<Passed> passed;
+    std::optional<TagEntry> tagEntry;
 };
 
 inline void apply(const WorkResult& result, bool first, Findings* findings) {
@@ -92,6 +114,9 @@ inline void apply(const WorkResult& result, bool first, Findings* findings) {
     if (result.tagChecked) findings->tagChecked = true;
     if (result.fetchedManifest) findings->fetchedManifest = true;
     if (result.head) findings->head = result.head;
+    if (result.passReason) findings->passReason = result.passReason;
+    if (result.passed) findings->passed = result.passed;
+    if (result.tagEntry) findings->tagEntry = result.tagEntry;
 }
 
 }  // namespace ociproxy

@@ -68,6 +68,28 @@ GrowingBody::Snapshot Follower::broken() {
     return last_;
 }
 
+GrowingBody::Snapshot Follower::failed(const ClaimView& view) {
+    if (committedInVain(view)) return complete(view.total);
+    if (!options_.goOn || !passReasonOf(view.failure)) return broken();
+    done_ = true;
+    written_ = view.bytes;
+    last_ = {State::kForsaken, offered_, knownLength(view)};
+    return last_;
+}
+
+std::shared_ptr<StreamSource> Follower::continuation(std::uint64_t offset,
+                                                     std::optional<std::uint64_t> end) {
+    Fd file(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!file) return nullptr;
+    Continuation::Part part;
+    part.file = std::make_shared<const Fd>(std::move(file));
+    part.offset = offset;
+    part.end = end;
+    part.total = last_.length;
+    part.verify = offset <= written_ && (!end || end == part.total);
+    return options_.goOn(std::move(part));
+}
+
 GrowingBody::Snapshot Follower::growing(const ClaimView& view) {
     offered_ = std::max(offered_, releasable(view));
     last_ = {State::kGrowing, offered_, knownLength(view)};
@@ -140,7 +162,7 @@ GrowingBody::Snapshot Follower::now() noexcept {
     case ClaimState::kOrphaned: return growing(view);
     case ClaimState::kVerified:
     case ClaimState::kCommitted: return complete(view.total);
-    case ClaimState::kFailed: return committedInVain(view) ? complete(view.total) : broken();
+    case ClaimState::kFailed: return failed(view);
     default: return ended(false);
     }
 }

@@ -12,6 +12,7 @@
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/store/store.h"
 #include "proxy/claim_watcher.h"
+#include "proxy/pass_through.h"
 #include "proxy/target.h"
 
 namespace ociproxy {
@@ -25,8 +26,9 @@ class Counters;
 // The last 64 KiB stay back until the digest was verified. When the owner's process
 // dies the follower asks for the take-over itself, because every other request may
 // already be streaming. A new lineage of another origin means that bytes were thrown
-// away: the body breaks, unless none of them was offered yet. As long as it lives the fill
-// counts as wanted.
+// away: the body breaks, unless none of them was offered yet. When our own disk ends the
+// fill, every follower goes on alone, from where it stands, with what the upstream still
+// has. As long as it lives the fill counts as wanted.
 class Follower : public GrowingBody {
 public:
     struct Options {
@@ -38,6 +40,8 @@ public:
         ContentKind kind = ContentKind::kBlob;
         std::function<void()> takeOver;  // may be called more than once
         Counters* counters = nullptr;    // of the followers; may be nullptr
+        // Makes the rest of a forsaken body; empty: there is none.
+        std::function<std::shared_ptr<StreamSource>(Continuation::Part)> goOn{};
     };
 
     // `file` is the temporary file of view.lineage.
@@ -47,11 +51,14 @@ public:
     int descriptor() const noexcept override { return file_.get(); }
     Snapshot now() noexcept override;
     void setWake(std::function<void()> wake) override;
+    std::shared_ptr<StreamSource> continuation(std::uint64_t offset,
+                                               std::optional<std::uint64_t> end) override;
 
 private:
     Snapshot growing(const ClaimView& view);
     Snapshot complete(std::uint64_t length);
     Snapshot broken();
+    Snapshot failed(const ClaimView& view);
     Snapshot ended(bool sameBytes);
     void replaceFile(Fd file);
     bool switchLineage(const ClaimView& view);
@@ -63,6 +70,7 @@ private:
     Fd file_;
     std::vector<Fd> earlierFiles_;  // a piece of them may be on its way still
     std::uint64_t offered_ = 0;
+    std::uint64_t written_ = 0;  // good bytes in a file that is forsaken
     bool done_ = false;
     Snapshot last_;
     std::shared_ptr<ClaimWatcher::Ticket> wish_;  // also while nothing is waited for

@@ -1,5 +1,6 @@
 #include "proxy/manifest_writer.h"
 
+#include "ociproxy/base/error.h"
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/registry/media_type.h"
@@ -11,23 +12,45 @@ namespace ociproxy {
 std::optional<FillFailure> ManifestWriter::store(UpstreamResponse& response,
                                                  const std::optional<Digest>& expected,
                                                  std::uint64_t lineage) {
-    const std::string body = response.readAll(kMaxManifest);
-    context_.counters->add(Counter::kBytesFetched, body.size());
-    size_ = body.size();
-    if (!digestAgrees(response.header("Docker-Content-Digest"), expected, body)) {
+    if (const std::optional<FillFailure> failure = take(response, expected)) return failure;
+    if (!context_.budget->admits(body_.size())) return FillFailure::kNoRoom;
+    try {
+        commit(lineage);
+    } catch (const SysError& e) {
+        context_.trouble->report(cat("manifest ", digest_->text()), e);
+        return FillFailure::kStore;
+    }
+    return {};
+}
+
+Passed ManifestWriter::passed(PassReason reason) const {
+    Passed passed;
+    passed.reason = reason;
+    passed.digest = digest_;
+    passed.mediaType = mediaType_;
+    passed.bytes = body_;
+    passed.length = body_.size();
+    return passed;
+}
+
+std::optional<FillFailure> ManifestWriter::take(UpstreamResponse& response,
+                                                const std::optional<Digest>& expected) {
+    body_ = response.readAll(kMaxManifest);
+    context_.counters->add(Counter::kBytesFetched, body_.size());
+    isPublic_ = isPublicContent(target_, response);
+    if (!digestAgrees(response.header("Docker-Content-Digest"), expected, body_)) {
         context_.counters->add(Counter::kDigestMismatches);
         logFailure(context_, target_, "manifest", "content does not match its digest");
         return FillFailure::kDigestMismatch;
     }
     const std::string* type = response.header("Content-Type");
-    mediaType_ = manifestTypeToServe(type ? *type : std::string(), body);
+    mediaType_ = manifestTypeToServe(type ? *type : std::string(), body_);
     if (mediaType_.empty()) {
         logFailure(context_, target_, "manifest",
                    cat("not a usable manifest, Content-Type ",
                        type ? logEscape(*type) : "missing"));
         return FillFailure::kManifestInvalid;
     }
-    commit(response, body, lineage);
     return {};
 }
 
@@ -42,20 +65,19 @@ bool ManifestWriter::digestAgrees(const std::string* field, const std::optional<
     return !named || named->algorithm() != algorithm || *named == *digest_;
 }
 
-void ManifestWriter::commit(const UpstreamResponse& response, const std::string& body,
-                            std::uint64_t lineage) {
+void ManifestWriter::commit(std::uint64_t lineage) {
     const std::unique_ptr<ContentWriter> writer = context_.store->create(*digest_, lineage);
-    writer->append(body.data(), body.size());
+    writer->append(body_.data(), body_.size());
     OCIPROXY_ASSERT(writer->matches());
     context_.store->putLink(target_.where, ContentKind::kManifest, *digest_, true);
     ContentInfo info;
-    info.size = body.size();
+    info.size = body_.size();
     info.manifestType = mediaType_;
     info.origin = target_.where.upstream;
     info.fetchedAt = wallSeconds();
-    info.isPublic = isPublicContent(target_, response);
+    info.isPublic = isPublic_;
     writer->commit(info);
-    if (context_.budget != nullptr) context_.budget->committed(info.size);
+    context_.budget->committed(info.size);
 }
 
 }  // namespace ociproxy

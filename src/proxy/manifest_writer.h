@@ -23,27 +23,32 @@ public:
 
     // `expected` nullopt: the digest is computed, and must agree with the response's
     // Docker-Content-Digest if that is of an algorithm that we know. Throws
-    // UpstreamError, SysError. nullopt: stored.
+    // UpstreamError. nullopt: stored. kStore, kNoRoom: it is good, see passed().
     std::optional<FillFailure> store(UpstreamResponse& response,
                                      const std::optional<Digest>& expected,
                                      std::uint64_t lineage);
+    // The same without the disk: nullopt means that it may be served.
+    std::optional<FillFailure> take(UpstreamResponse& response,
+                                    const std::optional<Digest>& expected);
+    // What was taken, for a reply past the store.
+    Passed passed(PassReason reason) const;
 
-    // Of what store() stored.
+    // Of what was taken.
     const std::optional<Digest>& digest() const noexcept { return digest_; }
     const std::string& mediaType() const noexcept { return mediaType_; }
-    std::uint64_t size() const noexcept { return size_; }
+    std::uint64_t size() const noexcept { return body_.size(); }
 
 private:
     bool digestAgrees(const std::string* field, const std::optional<Digest>& expected,
                       const std::string& body);
-    void commit(const UpstreamResponse& response, const std::string& body,
-                std::uint64_t lineage);
+    void commit(std::uint64_t lineage);
 
     WorkContext& context_;
     const Target& target_;
     std::optional<Digest> digest_;
     std::string mediaType_;
-    std::uint64_t size_ = 0;
+    std::string body_;
+    bool isPublic_ = false;
 };
 
 }  // namespace ociproxy

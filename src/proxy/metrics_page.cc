@@ -53,6 +53,8 @@ constexpr CounterFamily kFills[] = {
 };
 
 constexpr CounterFamily kInner[] = {
+    {Counter::kStoreTroubles, "ociproxy_store_troubles_total",
+     "Times that the cache failed while a request was served."},
     {Counter::kTokensFetched, "ociproxy_tokens_fetched_total",
      "Bearer tokens fetched from token servers."},
     {Counter::kClaimTableFull, "ociproxy_claim_table_full_total",
@@ -86,6 +88,15 @@ constexpr Labelled<Counter> kRefusals[] = {
     {Counter::kRefusedTooManyOfClient, "too_many_of_client"},
     {Counter::kRefusedUntrusted, "untrusted"},
     {Counter::kRefusedProxyHeader, "proxy_header"},
+};
+
+constexpr Labelled<Counter> kPassed[] = {
+    {Counter::kPassedStoreTrouble, "store_trouble"},
+    {Counter::kPassedNoRoom, "no_room"},
+    {Counter::kPassedTableFull, "table_full"},
+    {Counter::kPassedFarRange, "far_range"},
+    {Counter::kPassedForsaken, "forsaken"},
+    {Counter::kPassedUnknownAlgorithm, "unknown_algorithm"},
 };
 
 constexpr Labelled<Counter> kDeaths[] = {
@@ -181,6 +192,11 @@ private:
         out_.counter("ociproxy_fills_failed_total", "Downloads that failed, by cause.");
         for (std::uint32_t cause = 0; cause < failureCauses(); ++cause) {
             out_.sample(counters_.fillsFailed(cause), {{"cause", failureCauseName(cause)}});
+        }
+        out_.counter("ociproxy_passed_total",
+                     "Bodies that went to a client past the cache, by reason.");
+        for (const auto& passed : kPassed) {
+            out_.sample(counters_.get(passed.place), {{"reason", passed.label}});
         }
         gauge("ociproxy_followers", "Replies that are sent from a download that runs.",
               now(WorkerGauge::kFollowers));

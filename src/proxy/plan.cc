@@ -2,17 +2,14 @@
 
 #include <algorithm>
 
+#include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
 #include "proxy/claim_keys.h"
 #include "proxy/failure_map.h"
+#include "proxy/passed_reply.h"
+#include "proxy/planner_inquiry.h"
 
 namespace ociproxy {
-
-struct Planner::Inquiry {
-    const Request& request;
-    const Target& target;
-    Findings& findings;
-};
 
 namespace {
 
@@ -90,11 +87,15 @@ void promoteTag(Store* store, const RepositoryKey& where, const std::string& tag
 Step Planner::plan(const Request& request, const Target& target, Findings* findings) const {
     const Inquiry inquiry{request, target, *findings};
     if (findings->refusal) return refuse(*findings, *findings->refusal);
+    if (findings->passed) return passedReply(request, target, *findings);
     return withinDeadline(inquiry, next(inquiry));
 }
 
 Step Planner::next(const Inquiry& inquiry) const {
     const Reference& reference = *inquiry.target.reference;
+    if (reference.isForeign()) {
+        return passThrough(inquiry, std::nullopt, PassReason::kUnknownAlgorithm);
+    }
     return reference.isDigest() ? planContent(inquiry, reference.digest(), false)
                                 : planTag(inquiry);
 }
@@ -115,8 +116,7 @@ Step Planner::withinDeadline(const Inquiry& inquiry, Step step) const {
 Step Planner::planTag(const Inquiry& inquiry) const {
     const Target& target = inquiry.target;
     Findings& findings = inquiry.findings;
-    const std::string& tag = target.reference->tagName();
-    std::optional<TagEntry> entry = options_.store->tag(target.where, tag);
+    const std::optional<TagEntry> entry = tagEntry(inquiry);
     // Whoever waited takes any check that was made since it came: under steady load there
     // is always a next one running.
     const bool waited = findings.awaited && findings.awaited->key == tagKey(target);
@@ -135,7 +135,7 @@ Step Planner::planTag(const Inquiry& inquiry) const {
     Step step = planContent(inquiry, wanted, true);
     const Reply* reply = std::get_if<Reply>(&step);
     if (entry->next && reply && reply->status < 400 && !reply->headLength) {
-        promoteTag(options_.store, target.where, tag, wanted);
+        promote(inquiry, wanted);
     }
     return step;
 }
@@ -155,8 +155,7 @@ Step Planner::checkTag(const Inquiry& inquiry) const {
 // ---- content by digest ----
 
 Step Planner::planContent(const Inquiry& inquiry, const Digest& digest, bool byTag) const {
-    const std::optional<StoredContent> content =
-        options_.store->open(digest, inquiry.target.kind());
+    const std::optional<StoredContent> content = open(inquiry, digest);
     if (content) {
         if (mayServe(inquiry, digest, content->info)) {
             return stored(inquiry, digest, byTag, *content);
@@ -182,8 +181,7 @@ Step Planner::stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
 
 bool Planner::linked(const Inquiry& inquiry, const Digest& digest) const {
     if (inquiry.findings.confirmed) return true;
-    const std::optional<Link> link =
-        options_.store->link(inquiry.target.where, inquiry.target.kind(), digest);
+    const std::optional<Link> link = linkOf(inquiry, digest);
     if (!link) return false;
     if (isWithin(options_.linkTtl, link->confirmedAt)) {
         inquiry.findings.linkedUntil = link->confirmedAt + options_.linkTtl;
@@ -239,16 +237,21 @@ Step Planner::planHead(const Inquiry& inquiry, const Digest& digest, bool byTag)
 // ---- fills ----
 
 Step Planner::planMiss(const Inquiry& inquiry, const Digest& digest, bool byTag) const {
+    if (inquiry.findings.passReason) {
+        return passThrough(inquiry, digest, *inquiry.findings.passReason);
+    }
     const ClaimKey key = fillKey(inquiry.target, digest);
     const std::optional<ClaimView> view = options_.claims->find(key, options_.self);
     if (runningUnderOwner(view)) return runningFill(inquiry, digest, byTag, *view);
     if (view && view->state == ClaimState::kFailed) {
+        if (const std::optional<PassReason> reason = passReasonOf(view->failure)) {
+            return passThrough(inquiry, digest, *reason);
+        }
         if (std::optional<Refusal> shared = sharedFailure(inquiry, *view)) {
             return refuse(inquiry.findings, *shared);
         }
     }
-    if (view && view->state == ClaimState::kCommitted &&
-        options_.store->open(digest, inquiry.target.kind())) {
+    if (view && view->state == ClaimState::kCommitted && open(inquiry, digest)) {
         return planContent(inquiry, digest, byTag);  // committed between the two looks
     }
     const bool blob = inquiry.target.kind() == ContentKind::kBlob;
@@ -257,6 +260,9 @@ Step Planner::planMiss(const Inquiry& inquiry, const Digest& digest, bool byTag)
 
 Step Planner::runningFill(const Inquiry& inquiry, const Digest& digest, bool byTag,
                           const ClaimView& view) const {
+    if (isFarAhead(inquiry, digest, view)) {
+        return passThrough(inquiry, digest, PassReason::kFarRange);
+    }
     // An adopted file was begun for somebody else: the new owner's upstream may yet say no.
     const bool foreign = view.adopted && view.started;
     const bool mine = view.requester == inquiry.target.requester && !foreign;
@@ -267,9 +273,13 @@ Step Planner::runningFill(const Inquiry& inquiry, const Digest& digest, bool byT
         if (view.total != kUnknownLength) length = view.total;
         Reply reply = followReply(inquiry.request,
                                   factsOf(inquiry.target, digest, byTag, nullptr),
-                                  std::move(body), length, cacheServed(inquiry.findings));
+                                  std::move(body), length, options_.unverifiedRanges,
+                                  cacheServed(inquiry.findings));
         reply.upstreamStatus = inquiry.findings.upstreamStatus;
         return reply;
+    }
+    if (inquiry.findings.passReason) {
+        return passThrough(inquiry, digest, *inquiry.findings.passReason);
     }
     return wait(inquiry, fillKey(inquiry.target, digest), view, waitUntil(inquiry, view));
 }
@@ -280,7 +290,7 @@ bool Planner::mayStream(const Inquiry& inquiry, const Digest& digest,
     if (inquiry.request.method != Method::kGet) return false;
     const bool known = view.total != kUnknownLength;
     if (!known && inquiry.request.minorVersion == 0) return false;
-    if (asksForRange(inquiry.request, digest) && (!known || !options_.unverifiedRanges)) {
+    if (onlyRange(inquiry.request, digest) && (!known || !options_.unverifiedRanges)) {
         return false;
     }
     if (view.state == ClaimState::kVerified) return true;
@@ -293,7 +303,13 @@ std::shared_ptr<GrowingBody> Planner::streamNow(const Inquiry& inquiry, const Di
     const bool due = findings.startedFill ||
                      (options_.followAfter && now() >= findings.began + *options_.followAfter);
     if (!due || !mayStream(inquiry, digest, view)) return nullptr;
-    return options_.followers->follow(inquiry.target, digest, view);
+    try {
+        return options_.followers->follow(inquiry.target, digest, view);
+    } catch (const SysError& e) {
+        trouble("temporary file of a fill", e);
+        inquiry.findings.passReason = PassReason::kStoreTrouble;
+        return nullptr;
+    }
 }
 
 TimePoint Planner::waitUntil(const Inquiry& inquiry, const ClaimView& view) const {
@@ -364,7 +380,7 @@ Step Planner::wait(const Inquiry& inquiry, const ClaimKey& key, const ClaimView&
 
 std::optional<Refusal> Planner::sharedFailure(const Inquiry& inquiry,
                                               const ClaimView& view) const {
-    if (view.requester != inquiry.target.requester) return {};
+    if (view.requester != inquiry.target.requester || passReasonOf(view.failure)) return {};
     const bool again = view.failure.retryable && view.attempt < ClaimTable::kMaxAttempts &&
                        !inquiry.findings.startedFill;
     if (again) return {};

@@ -4,22 +4,24 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "ociproxy/base/clock.h"
+#include "ociproxy/base/error.h"
 #include "ociproxy/front/message.h"
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/store/store.h"
 #include "ociproxy/upstream/client.h"
 #include "proxy/cache_status.h"
 #include "proxy/findings.h"
+#include "proxy/hold_back.h"
 #include "proxy/replies.h"
 #include "proxy/step.h"
 #include "proxy/target.h"
 
 namespace ociproxy {
 
-// The last bytes of a fill that no client gets before the digest was verified.
-constexpr std::uint64_t kHoldBack = 64 * 1024;
+class StoreTrouble;
 
 // Makes bodies that follow a running fill.
 class FollowerSource {
@@ -29,6 +31,10 @@ public:
     virtual std::shared_ptr<GrowingBody> follow(const Target& target, const Digest& digest,
                                                 const ClaimView& view) = 0;
 };
+
+// A range that begins so many bytes ahead of its fill is not waited for: at the rate of most
+// upstreams the fill needs longer to get there than a request of its own does.
+constexpr std::uint64_t kFarAhead = 8 * 1024 * 1024;
 
 // Makes `next`, whose manifest is in the store now, the digest of the tag. Only while it
 // still is what the last check saw: a newer one must not be undone. Throws what the
@@ -51,6 +57,7 @@ public:
         ClaimTable* claims = nullptr;
         UpstreamClient* client = nullptr;
         FollowerSource* followers = nullptr;
+        StoreTrouble* trouble = nullptr;
         std::uint32_t self = 0;  // worker index whose doorbell rings
         std::optional<Millis> followAfter;
         bool unverifiedRanges = true;
@@ -77,6 +84,17 @@ private:
     Step confirm(const Inquiry& inquiry, const Digest& digest) const;
     Step stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
                 const StoredContent& content) const;
+
+    // As the store's, but what cannot be read is absent.
+    std::optional<StoredContent> open(const Inquiry& inquiry, const Digest& digest) const;
+    std::optional<TagEntry> tagEntry(const Inquiry& inquiry) const;
+    std::optional<Link> linkOf(const Inquiry& inquiry, const Digest& digest) const;
+    void promote(const Inquiry& inquiry, const Digest& next) const;
+    void trouble(std::string_view what, const SysError& cause) const noexcept;
+
+    Step passThrough(const Inquiry& inquiry, const std::optional<Digest>& digest,
+                     PassReason reason) const;
+    bool isFarAhead(const Inquiry& inquiry, const Digest& digest, const ClaimView& view) const;
 
     bool mayServe(const Inquiry& inquiry, const Digest& digest, const ContentInfo& info) const;
     bool linked(const Inquiry& inquiry, const Digest& digest) const;

@@ -68,8 +68,11 @@ private:
     void deliver(const Session& session, Reply reply) noexcept;
     void remember(Session* session, std::uint64_t generation);
     void takeOver(const Target& target, const Digest& digest);
+    std::shared_ptr<StreamSource> goOn(const Target& target, const Digest& digest,
+                                       Continuation::Part part);
 
     Options options_;
+    StoreTrouble trouble_;
     WorkContext context_;
     ClaimWatcher watcher_;
     UpstreamPool pool_;
@@ -80,6 +83,7 @@ private:
 
 Proxy::Impl::Impl(const Options& options)
     : options_(options),
+      trouble_(options.log, &options.shared->counters()),
       watcher_(&options.shared->claims(), &options.shared->workers(), options.self.index),
       pool_(poolOptions(options)),
       hits_(hitOptions(options)),
@@ -97,6 +101,7 @@ UpstreamPool::Options Proxy::Impl::poolOptions(const Options& options) {
     pool.smallThreads = options.smallThreads;
     pool.fillThreads = options.fillThreads;
     pool.fillsPerUpstream = options.fillsPerUpstream;
+    pool.passThreads = options.passThreads;
     pool.queueTimeout = options.firstByteTimeout;
     pool.expired = refused("too many downloads from this upstream at once; try again");
     pool.stopped = refused("the proxy is stopping");
@@ -116,6 +121,7 @@ Planner::Options Proxy::Impl::plannerOptions() {
     planner.claims = &options_.shared->claims();
     planner.client = options_.client;
     planner.followers = this;
+    planner.trouble = &trouble_;
     planner.self = options_.self.index;
     planner.followAfter = options_.followAfter;
     planner.unverifiedRanges = options_.unverifiedRanges;
@@ -128,10 +134,11 @@ void Proxy::Impl::prepareContext() {
     context_.self = options_.self;
     context_.claims = &options_.shared->claims();
     context_.counters = &options_.shared->counters();
-    context_.budget = &options_.shared->budget();
     context_.store = options_.store;
     context_.client = options_.client;
     context_.log = options_.log;
+    context_.trouble = &trouble_;
+    context_.budget = &options_.shared->budget();
     context_.replanner = this;
     context_.firstByteTimeout = options_.firstByteTimeout;
     context_.failureKeep = options_.failureKeep;
@@ -241,7 +248,10 @@ std::shared_ptr<GrowingBody> Proxy::Impl::follow(const Target& target, const Dig
     Follower::Options follower{&options_.shared->claims(), &watcher_, options_.store,
                                fillKey(target, digest), digest, target.kind(),
                                [this, target, digest] { takeOver(target, digest); },
-                               &options_.shared->counters()};
+                               &options_.shared->counters(),
+                               [this, target, digest](Continuation::Part part) {
+                                   return goOn(target, digest, std::move(part));
+                               }};
     return std::make_shared<Follower>(std::move(follower), view, std::move(file));
 }
 
@@ -249,6 +259,15 @@ void Proxy::Impl::takeOver(const Target& target, const Digest& digest) {
     WorkOrder order;
     order.digest = digest;
     pool_.submit(makeWork(order, target, &context_), nullptr);
+}
+
+std::shared_ptr<StreamSource> Proxy::Impl::goOn(const Target& target, const Digest& digest,
+                                                Continuation::Part part) {
+    const std::shared_ptr<BytePipe> pipe = std::make_shared<BytePipe>(context_.pace);
+    std::shared_ptr<StreamSource> reader = pipe->reader();
+    pool_.submit(std::make_shared<Continuation>(digest, std::move(part), pipe, target, &context_),
+                 nullptr);
+    return reader;
 }
 
 Proxy::Proxy(const Options& options) : impl_(std::make_unique<Impl>(options)) {}

@@ -10,11 +10,6 @@ namespace ociproxy {
 
 namespace {
 
-void describe(const CacheStatus& status, Reply* reply) {
-    reply->headers.set("Cache-Status", status.header);
-    reply->cacheResult = status.word;
-}
-
 const char* cacheControl(const ContentFacts& facts) {
     if (facts.byTag) return "no-cache";
     return facts.isPublic ? "public, max-age=31536000, immutable"
@@ -34,43 +29,9 @@ void addContentHeaders(const ContentFacts& facts, Reply* reply) {
     }
 }
 
-Reply contentReply(const ContentFacts& facts, const CacheStatus& status) {
-    Reply reply;
-    addContentHeaders(facts, &reply);
-    describe(status, &reply);
-    return reply;
-}
-
-// The reply of a request whose preconditions say not to send the content (RFC 9110 13.2.2).
-std::optional<Reply> preconditionReply(const Request& request, const ContentFacts& facts,
-                                       const CacheStatus& status) {
-    const Headers& headers = request.headers;
-    const std::string digest = facts.digest.text();
-    if (headers.has("If-Match") && !matchesIfMatch(headers.joined("If-Match"), digest)) {
-        Reply reply = errorReplyOf(412, codeForStatus(412), "the content has another digest");
-        reply.headers.set("Docker-Content-Digest", digest);
-        reply.headers.set("ETag", cat("\"", digest, "\""));
-        describe(status, &reply);
-        return reply;
-    }
-    if (!headers.has("If-None-Match")) return {};
-    if (!matchesIfNoneMatch(headers.joined("If-None-Match"), digest)) return {};
-    Reply reply = contentReply(facts, status);
-    reply.status = 304;
-    return reply;
-}
-
 Reply tooManyRanges(const CacheStatus& status) {
     Reply reply = errorReplyOf(400, ErrorCode::kRangeInvalid,
                                cat("more than ", kMaxRanges, " ranges"));
-    describe(status, &reply);
-    return reply;
-}
-
-Reply unsatisfiable(const ContentFacts& facts, std::uint64_t length, const CacheStatus& status) {
-    Reply reply = errorReplyOf(416, ErrorCode::kRangeInvalid, "no byte of the range exists");
-    reply.headers.set("Content-Range", unsatisfiedRange(length));
-    reply.headers.set("Docker-Content-Digest", facts.digest.text());
     describe(status, &reply);
     return reply;
 }
@@ -108,26 +69,89 @@ FileBody sliceOf(const StoredContent& content, const FileSlice& slice) {
 
 FileSlice sliceFor(const ByteRange& range) { return FileSlice{range.first, range.size()}; }
 
-// Several as multipart/byteranges (RFC 9110 14.6).
-void sendParts(const std::vector<ByteRange>& ranges, const StoredContent& content, Reply* reply) {
+// Several as multipart/byteranges (RFC 9110 14.6): the head, and what stands between the
+// parts, the same for a FileBody and a FollowBody.
+template <class AnyBody>
+void frameParts(std::uint64_t length, AnyBody* body, Reply* reply) {
     const std::string boundary = randomHex(16);
     const std::string begin = cat("\r\n--", boundary, "\r\nContent-Type: ",
                                   *reply->headers.find("Content-Type"), "\r\nContent-Range: ");
-    FileBody body;
-    body.file = content.file;
-    body.slices.reserve(ranges.size());
-    for (const ByteRange& range : ranges) body.slices.push_back(sliceFor(range));
-    body.prefix = [begin, length = content.info.size](const FileSlice& slice) {
+    body->prefix = [begin, length](const FileSlice& slice) {
         const ByteRange range{slice.offset, slice.offset + slice.size - 1};
         return cat(begin, contentRange(range, length), "\r\n\r\n");
     };
-    body.suffix = cat("\r\n--", boundary, "--\r\n");
+    body->suffix = cat("\r\n--", boundary, "--\r\n");
     reply->status = 206;
     reply->headers.set("Content-Type", cat("multipart/byteranges; boundary=", boundary));
+}
+
+std::vector<FileSlice> slicesOf(const std::vector<ByteRange>& ranges) {
+    std::vector<FileSlice> slices;
+    slices.reserve(ranges.size());
+    for (const ByteRange& range : ranges) slices.push_back(sliceFor(range));
+    return slices;
+}
+
+void sendParts(const std::vector<ByteRange>& ranges, const StoredContent& content, Reply* reply) {
+    FileBody body;
+    body.file = content.file;
+    body.slices = slicesOf(ranges);
+    frameParts(content.info.size, &body, reply);
     reply->body = std::move(body);
 }
 
+// The parts of a body that still grows.
+void followParts(const std::vector<ByteRange>& ranges, std::uint64_t length, FollowBody* follow,
+                 Reply* reply) {
+    if (ranges.size() > 1) {
+        follow->parts = slicesOf(ranges);
+        frameParts(length, follow, reply);
+        return;
+    }
+    markPartial(ranges.front(), length, reply);
+    follow->offset = ranges.front().first;
+    follow->size = ranges.front().size();
+}
+
 }  // namespace
+
+void describe(const CacheStatus& status, Reply* reply) {
+    reply->headers.set("Cache-Status", status.header);
+    reply->cacheResult = status.word;
+}
+
+Reply contentReply(const ContentFacts& facts, const CacheStatus& status) {
+    Reply reply;
+    addContentHeaders(facts, &reply);
+    describe(status, &reply);
+    return reply;
+}
+
+std::optional<Reply> preconditionReply(const Request& request, const ContentFacts& facts,
+                                       const CacheStatus& status) {
+    const Headers& headers = request.headers;
+    const std::string digest = facts.digest.text();
+    if (headers.has("If-Match") && !matchesIfMatch(headers.joined("If-Match"), digest)) {
+        Reply reply = errorReplyOf(412, codeForStatus(412), "the content has another digest");
+        reply.headers.set("Docker-Content-Digest", digest);
+        reply.headers.set("ETag", cat("\"", digest, "\""));
+        describe(status, &reply);
+        return reply;
+    }
+    if (!headers.has("If-None-Match")) return {};
+    if (!matchesIfNoneMatch(headers.joined("If-None-Match"), digest)) return {};
+    Reply reply = contentReply(facts, status);
+    reply.status = 304;
+    return reply;
+}
+
+Reply unsatisfiable(const std::string& digest, std::uint64_t length, const CacheStatus& status) {
+    Reply reply = errorReplyOf(416, ErrorCode::kRangeInvalid, "no byte of the range exists");
+    reply.headers.set("Content-Range", unsatisfiedRange(length));
+    if (!digest.empty()) reply.headers.set("Docker-Content-Digest", digest);
+    describe(status, &reply);
+    return reply;
+}
 
 void addCommonHeaders(const std::string& nsAsReceived, Reply* reply) {
     reply->headers.set("Docker-Distribution-API-Version", "registry/2.0");
@@ -172,8 +196,21 @@ Reply methodNotAllowed(std::string_view method) {
     return reply;
 }
 
-bool asksForRange(const Request& request, const Digest& digest) {
-    return askedRanges(request, digest).size() == 1;
+std::optional<RangeSpec> onlyRange(const Request& request, const Digest& digest) {
+    const std::vector<RangeSpec> specs = askedRanges(request, digest);
+    if (specs.size() != 1) return {};
+    return specs.front();
+}
+
+std::optional<RangeSpec> onlyRange(const Request& request) {
+    const std::string* const range = request.headers.find("Range");
+    if (request.method != Method::kGet || !range || request.headers.count("Range") > 1 ||
+        request.headers.has("If-Range")) {
+        return {};
+    }
+    const std::optional<std::vector<RangeSpec>> specs = parseRange(*range);
+    if (!specs || specs->size() != 1) return {};
+    return specs->front();
 }
 
 Selection selectRanges(const Request& request, const Digest& digest, std::uint64_t length) {
@@ -198,7 +235,7 @@ Reply storedReply(const Request& request, const ContentFacts& facts, const Store
     const Selection selection =
         facts.blob ? selectRanges(request, facts.digest, length) : Selection{};
     if (selection.kind == Selection::Kind::kTooMany) return tooManyRanges(status);
-    if (selection.kind == Selection::Kind::kNone) return unsatisfiable(facts, length, status);
+    if (selection.kind == Selection::Kind::kNone) return unsatisfiable(facts.digest.text(), length, status);
     Reply reply = contentReply(facts, status);
     if (selection.ranges.size() > 1) {
         sendParts(selection.ranges, content, &reply);
@@ -221,22 +258,25 @@ Reply headReply(const Request& request, const ContentFacts& facts, std::uint64_t
 
 Reply followReply(const Request& request, const ContentFacts& facts,
                   std::shared_ptr<GrowingBody> body, std::optional<std::uint64_t> length,
-                  const CacheStatus& status) {
+                  bool severalParts, const CacheStatus& status) {
     std::optional<Reply> conditional = preconditionReply(request, facts, status);
     if (conditional) return *std::move(conditional);
-    const std::vector<RangeSpec> specs = askedRanges(request, facts.digest);
-    if (specs.size() > kMaxRanges) return tooManyRanges(status);
+    const std::size_t asked = askedRanges(request, facts.digest).size();
+    if (asked > kMaxRanges) return tooManyRanges(status);
+    Selection selection;
+    if (length && (asked == 1 || severalParts)) {
+        selection = selectRanges(request, facts.digest, *length);
+    }
+    if (selection.kind == Selection::Kind::kNone) {
+        return unsatisfiable(facts.digest.text(), *length, status);
+    }
     Reply reply = contentReply(facts, status);
     FollowBody follow;
     follow.body = std::move(body);
     follow.size = length;
-    if (length && specs.size() == 1) {
-        const std::optional<ByteRange> range = satisfy(specs.front(), *length);
-        if (!range) return unsatisfiable(facts, *length, status);
-        markPartial(*range, *length, &reply);
+    if (selection.kind == Selection::Kind::kParts) {
         describe(unverified(status), &reply);
-        follow.offset = range->first;
-        follow.size = range->size();
+        followParts(selection.ranges, *length, &follow, &reply);
     }
     reply.body = std::move(follow);
     return reply;

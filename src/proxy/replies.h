@@ -42,9 +42,10 @@ struct Selection {
 // bytes than the body: they overlap, and only to make us send more than there is. Clients
 // that fetch a layer in chunks (c/image, stargz) ask for disjoint ranges.
 Selection selectRanges(const Request& request, const Digest& digest, std::uint64_t length);
-// Whether a GET asks for one well-formed range, the only kind that is served while the body
-// still grows.
-bool asksForRange(const Request& request, const Digest& digest);
+// The one well-formed range that a GET asks for; nullopt also for several. Without a digest
+// there is nothing that If-Range could match.
+std::optional<RangeSpec> onlyRange(const Request& request, const Digest& digest);
+std::optional<RangeSpec> onlyRange(const Request& request);
 
 // All but errors obey If-Match (412) and If-None-Match (304), in this order, for GET and
 // HEAD and before Range. If-Modified-Since and If-Unmodified-Since are ignored, as for all
@@ -57,10 +58,18 @@ Reply storedReply(const Request& request, const ContentFacts& facts, const Store
 Reply headReply(const Request& request, const ContentFacts& facts, std::uint64_t size,
                 const CacheStatus& status);
 // A body that still grows; `length` nullopt: not known yet (no ranges then). Several ranges
-// get the whole body.
+// get the whole body unless `severalParts`: then each as the body comes to it.
 Reply followReply(const Request& request, const ContentFacts& facts,
                   std::shared_ptr<GrowingBody> body, std::optional<std::uint64_t> length,
-                  const CacheStatus& status);
+                  bool severalParts, const CacheStatus& status);
+
+// The pieces of these.
+Reply contentReply(const ContentFacts& facts, const CacheStatus& status);
+void describe(const CacheStatus& status, Reply* reply);
+// The reply of a request whose preconditions say not to send the content (RFC 9110 13.2.2).
+std::optional<Reply> preconditionReply(const Request& request, const ContentFacts& facts,
+                                       const CacheStatus& status);
+Reply unsatisfiable(const std::string& digest, std::uint64_t length, const CacheStatus& status);
 
 // Headers of every reply, added last.
 void addCommonHeaders(const std::string& nsAsReceived, Reply* reply);

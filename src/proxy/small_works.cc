@@ -1,4 +1,5 @@
 // The works of the small lane: tags, links, manifests, tokens.
+#include "ociproxy/base/error.h"
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 #include "ociproxy/registry/media_type.h"
@@ -8,6 +9,7 @@
 #include "proxy/claim_keys.h"
 #include "proxy/fill_count.h"
 #include "proxy/manifest_writer.h"
+#include "proxy/pass_through.h"
 #include "proxy/work_context.h"
 
 namespace ociproxy {
@@ -33,8 +35,8 @@ public:
         try {
             result = claimed();
         } catch (const std::exception& e) {
-            logFailure(context_, target_, what_, e.what());
-            result.refusal = refusalFor(failureOf(FillFailure::kStore), target_);
+            context_.trouble->report(what_, e);
+            explain(failureOf(FillFailure::kStore), target_, &result);
             if (fill_) fill_->failed(failureOf(FillFailure::kStore));
         }
         fill_.reset();
@@ -52,7 +54,27 @@ protected:
 
     // What a failure means for the sessions of this work.
     virtual void refuse(const ClaimFailure& failure, WorkResult* result) {
-        result->refusal = refusalFor(failure, target_);
+        explain(failure, target_, result);
+    }
+
+    // Notes what the store does wrong without giving up what was learned.
+    template <class Step>
+    void tolerate(const Step& step) {
+        try {
+            step();
+        } catch (const SysError& e) {
+            context_.trouble->report(what_, e);
+        }
+    }
+
+    // The manifest is good and cannot be stored: its sessions get it all the same.
+    static ClaimFailure passManifest(const ManifestWriter& writer, FillFailure failure,
+                                     WorkResult* result) {
+        const ClaimFailure claimFailure = failureOf(failure);
+        if (const std::optional<PassReason> reason = passReasonOf(claimFailure)) {
+            result->passed = writer.passed(*reason);
+        }
+        return claimFailure;
     }
 
     // A final status that is no success, as a claim failure.
@@ -72,7 +94,7 @@ private:
 
     WorkResult claimed() {
         OwnedClaim claim(&context_, key_, target_);
-        if (!claim.owned()) return notOwnedResult(claim, target_);
+        if (!claim.owned() && !goesAlone(claim)) return notOwnedResult(claim, target_);
         WorkResult result;
         std::optional<ClaimFailure> failure;
         try {
@@ -85,6 +107,14 @@ private:
         return result;
     }
 
+    // Where the table is full, or has nothing but that our store failed, everybody asks for
+    // himself: too often is better than not at all.
+    static bool goesAlone(const OwnedClaim& claim) {
+        return claim.result().outcome == ClaimTable::Outcome::kFull ||
+               (claim.result().outcome == ClaimTable::Outcome::kFailed &&
+                passReasonOf(claim.result().view.failure));
+    }
+
     void end(OwnedClaim* claim, const std::optional<ClaimFailure>& failure, WorkResult* result) {
         if (!failure) {
             if (fill_) fill_->committed();
@@ -94,7 +124,7 @@ private:
             claim->abandon();
         } else {
             if (fill_) fill_->failed(*failure);
-            refuse(*failure, result);
+            if (!result->passed) refuse(*failure, result);
             claim->fail(*failure, keepFailure());
         }
     }
@@ -188,7 +218,9 @@ private:
         const std::string* type = response.header("Content-Type");
         const std::string bare = type ? bareMediaType(*type) : std::string();
         if (size && (blob() || isManifestType(bare))) result->head = HeadFacts{*size, bare};
-        context_.store->putLink(target_.where, target_.kind(), *order_.digest, false);
+        tolerate([&] {
+            context_.store->putLink(target_.where, target_.kind(), *order_.digest, false);
+        });
         context_.claims->start(claim.handle(), size.value_or(kUnknownLength));
     }
 };
@@ -210,8 +242,8 @@ protected:
         result->upstreamStatus = 200;
         ManifestWriter writer(&context_, target_);
         const std::optional<FillFailure> failure =
-            writer.store(*response, order_.digest, claim.result().lineage);
-        if (failure) return failureOf(*failure);
+            writer.store(*response, order_.digest, claim.lineage());
+        if (failure) return passManifest(writer, *failure, result);
         result->fetchedManifest = true;
         return {};
     }
@@ -236,7 +268,7 @@ protected:
         response = context_.client->send(request(UpstreamMethod::kGet));
         if (response->status() != 200) return unsuccessful(*response, result);
         beginFill(claim);
-        return takeManifest(*response, claim.result().lineage, result);
+        return takeManifest(*response, claim.lineage(), result);
     }
 
 private:
@@ -259,7 +291,7 @@ private:
         result->upstreamStatus = 200;
         result->tagChecked = true;
         result->head = HeadFacts{*size, type};
-        remember(*digest, type, *size, false);
+        remember(*digest, type, *size, false, result);
         return true;
     }
 
@@ -269,25 +301,30 @@ private:
         ManifestWriter writer(&context_, target_);
         if (const std::optional<FillFailure> failure =
                 writer.store(response, std::nullopt, lineage)) {
-            return failureOf(*failure);
+            return passManifest(writer, *failure, result);
         }
         result->tagChecked = true;
         result->fetchedManifest = true;
-        remember(*writer.digest(), writer.mediaType(), writer.size(), true);
+        remember(*writer.digest(), writer.mediaType(), writer.size(), true, result);
         return {};
     }
 
     // The answer for a tag names the digest for this repository: that is the link.
     void remember(const Digest& digest, const std::string& type, std::uint64_t size,
-                  bool stored) {
+                  bool stored, WorkResult* result) {
         const std::string& tag = target_.reference->tagName();
-        std::optional<TagEntry> entry = context_.store->tag(target_.where, tag);
+        std::optional<TagEntry> entry;
+        tolerate([&] { entry = context_.store->tag(target_.where, tag); });
         if (!entry || stored) entry = TagEntry{digest, type, size, 0, std::nullopt};
         entry->checkedAt = wallSeconds();
         entry->next.reset();
         if (entry->digest != digest) entry->next = digest;
-        context_.store->putLink(target_.where, ContentKind::kManifest, digest, false);
-        context_.store->putTag(target_.where, tag, *entry);
+        result->tagEntry = entry;
+        tolerate([&] {
+            context_.store->putLink(target_.where, ContentKind::kManifest, digest, false);
+            context_.store->putTag(target_.where, tag, *entry);
+            result->tagEntry.reset();  // it is where others find it too
+        });
     }
 };
 
@@ -299,6 +336,7 @@ WorkPtr makeWork(const WorkOrder& order, const Target& target, WorkContext* cont
     case WorkKind::kConfirm: return std::make_shared<ConfirmWork>(order, target, context);
     case WorkKind::kCheckTag: return std::make_shared<TagWork>(order, target, context);
     case WorkKind::kFetchManifest: return std::make_shared<ManifestWork>(order, target, context);
+    case WorkKind::kPassThrough: return std::make_shared<PassThrough>(order, target, context);
     case WorkKind::kFillBlob: break;
     }
     return std::make_shared<BlobFiller>(order, target, context);

@@ -9,6 +9,7 @@
 #include "ociproxy/base/digest.h"
 #include "ociproxy/front/message.h"
 #include "ociproxy/shm/claim_table.h"
+#include "proxy/pass_reason.h"
 
 namespace ociproxy {
 
@@ -26,14 +27,25 @@ enum class WorkKind : std::uint8_t {
     kCheckTag,       // ask what a tag points to
     kConfirm,        // ask whether the repository has the digest
     kFetchToken,
+    kPassThrough,    // the content itself to this request, past the store
 };
 
 // Something to be asked of the upstream by the pool; then plan again.
 struct WorkOrder {
     WorkKind kind = WorkKind::kFillBlob;
-    std::optional<Digest> digest;  // all but kCheckTag and kFetchToken
+    // All but kCheckTag and kFetchToken; of a pass-through: if we can compute it.
+    std::optional<Digest> digest;
     // Another 401 is final: this request has already been given a fresh token.
     bool lastAuthentication = false;
+
+    // Of a pass-through.
+    PassReason reason = PassReason::kStoreTrouble;
+    std::uint64_t first = 0;            // with `last`: only this part, not verified
+    std::optional<std::uint64_t> last;
+    bool needsLength = false;           // the client takes no chunks
+    bool headOnly = false;
+
+    bool isPart() const noexcept { return first > 0 || last.has_value(); }
 };
 
 using Step = std::variant<Reply, Wait, WorkOrder>;

@@ -6,15 +6,34 @@
 
 namespace ociproxy {
 
+namespace {
+
+const char* threadName(Lane lane) {
+    switch (lane) {
+    case Lane::kSmall: return "upstream";
+    case Lane::kPass: return "pass";
+    case Lane::kFill: break;
+    }
+    return "fill";
+}
+
+}  // namespace
+
 UpstreamPool::UpstreamPool(const Options& options) : options_(options) {
     small_.maxThreads = options.smallThreads;
     fill_.maxThreads = options.fillThreads;
+    pass_.maxThreads = options.passThreads;
 }
 
 UpstreamPool::~UpstreamPool() { stop(); }
 
 UpstreamPool::LaneState& UpstreamPool::lane(const Work& work) {
-    return work.lane() == Lane::kSmall ? small_ : fill_;
+    switch (work.lane()) {
+    case Lane::kSmall: return small_;
+    case Lane::kPass: return pass_;
+    case Lane::kFill: break;
+    }
+    return fill_;
 }
 
 void UpstreamPool::submit(WorkPtr work, SessionPtr session) {
@@ -30,7 +49,7 @@ void UpstreamPool::submit(WorkPtr work, SessionPtr session) {
     joinable_[work->joinKey()] = work;
     LaneState& queueing = lane(*work);
     queueing.queue.push_back({work, now()});
-    startThreadIfUseful(&queueing, work->lane() == Lane::kSmall ? "upstream" : "fill");
+    startThreadIfUseful(&queueing, threadName(work->lane()));
     lock.unlock();
     changed_.notify_all();
 }
@@ -56,7 +75,7 @@ void UpstreamPool::runThread(LaneState* lane, const char* name) {
 }
 
 bool UpstreamPool::mayRun(const Work& work) const {
-    if (work.lane() == Lane::kSmall) return true;
+    if (work.lane() != Lane::kFill) return true;
     const auto running = runningFills_.find(work.upstream());
     return running == runningFills_.end() || running->second < options_.fillsPerUpstream;
 }
@@ -109,8 +128,9 @@ void UpstreamPool::expire() {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         const TimePoint limit = now() - options_.queueTimeout;
-        expired = takeExpired(&small_, limit);
-        for (WorkPtr& work : takeExpired(&fill_, limit)) expired.push_back(std::move(work));
+        for (LaneState* state : lanes()) {
+            for (WorkPtr& work : takeExpired(state, limit)) expired.push_back(std::move(work));
+        }
     }
     for (const WorkPtr& work : expired) work->release(options_.expired);
 }
@@ -126,7 +146,7 @@ void UpstreamPool::stop() {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         stopping_ = true;
-        for (LaneState* state : {&small_, &fill_}) {
+        for (LaneState* state : lanes()) {
             for (Queued& queued : state->queue) left.push_back(std::move(queued.work));
             state->queue.clear();
         }

@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_SRC_PROXY_UPSTREAM_POOL_H
 #define OCIPROXY_SRC_PROXY_UPSTREAM_POOL_H
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -15,7 +16,7 @@
 
 namespace ociproxy {
 
-// The threads that talk to upstreams: bounded, in two lanes, blob bodies with a limit
+// The threads that talk to upstreams: bounded, in three lanes, fills with a limit
 // per upstream so that one that hangs does not take all of them. Threads are started
 // when there is work for them and stay. Any thread may submit.
 class UpstreamPool {
@@ -24,6 +25,7 @@ public:
         unsigned smallThreads = 16;
         unsigned fillThreads = 24;
         unsigned fillsPerUpstream = 16;
+        unsigned passThreads = 32;
         Millis queueTimeout{25'000};
         WorkResult expired;  // what sessions get whose work waited too long
         WorkResult stopped;
@@ -60,6 +62,7 @@ private:
     bool mayRun(const Work& work) const;
     void finished(const WorkPtr& work);
     void startThreadIfUseful(LaneState* lane, const char* name);
+    std::array<LaneState*, 3> lanes() { return {&small_, &fill_, &pass_}; }
     std::vector<WorkPtr> takeExpired(LaneState* lane, TimePoint limit);
 
     Options options_;
@@ -67,6 +70,7 @@ private:
     std::condition_variable changed_;
     LaneState small_;
     LaneState fill_;
+    LaneState pass_;
     std::map<std::string, WorkPtr> joinable_;          // by join key, queued or running
     std::map<std::string, unsigned> runningFills_;     // by upstream
     std::vector<std::thread> threads_;

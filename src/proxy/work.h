@@ -13,8 +13,9 @@
 
 namespace ociproxy {
 
-// The two lanes of the upstream pool: what is small never queues behind blob bodies.
-enum class Lane : std::uint8_t { kSmall, kFill };
+// The lanes of the upstream pool: what is small never queues behind blob bodies, and fills
+// never behind bodies that are as slow as their client.
+enum class Lane : std::uint8_t { kSmall, kFill, kPass };
 
 // Plans a session anew, on a thread that may look at the disk.
 class Replanner {

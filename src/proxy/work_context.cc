@@ -1,5 +1,8 @@
 #include "proxy/work_context.h"
 
+#include <utility>
+
+#include "ociproxy/base/digest.h"
 #include "ociproxy/base/log.h"
 #include "ociproxy/base/text.h"
 
@@ -8,6 +11,7 @@ namespace ociproxy {
 OwnedClaim::OwnedClaim(WorkContext* context, const ClaimKey& key, const Target& target)
     : context_(context),
       result_(context->claims->claim(key, context->self, target.requester)),
+      lineage_(owned() ? result_.lineage : random64()),
       ended_(!owned()) {}
 
 OwnedClaim::~OwnedClaim() {
@@ -15,17 +19,17 @@ OwnedClaim::~OwnedClaim() {
 }
 
 void OwnedClaim::finish() noexcept {
-    ended_ = true;
+    if (std::exchange(ended_, true)) return;
     context_->claims->finish(result_.handle);
 }
 
 void OwnedClaim::fail(const ClaimFailure& failure, Millis keep) noexcept {
-    ended_ = true;
+    if (std::exchange(ended_, true)) return;
     context_->claims->fail(result_.handle, failure, keep);
 }
 
 void OwnedClaim::abandon() noexcept {
-    ended_ = true;
+    if (std::exchange(ended_, true)) return;
     context_->claims->abandon(result_.handle);
 }
 
@@ -37,13 +41,9 @@ bool OwnedClaim::leaveUnwanted(Millis unwanted) noexcept {
 WorkResult notOwnedResult(const OwnedClaim& claim, const Target& target) {
     WorkResult result;
     if (claim.result().outcome == ClaimTable::Outcome::kFailed) {
-        result.refusal = refusalFor(claim.result().view.failure, target);
+        explain(claim.result().view.failure, target, &result);
     } else if (claim.result().outcome == ClaimTable::Outcome::kFull) {
-        Refusal refusal;
-        refusal.status = 503;
-        refusal.message = "too many downloads at once; try again";
-        refusal.retryAfter = 1;
-        result.refusal = std::move(refusal);
+        result.passReason = PassReason::kTableFull;
     }
     return result;
 }

@@ -11,9 +11,11 @@
 #include "ociproxy/shm/claim_table.h"
 #include "ociproxy/store/store.h"
 #include "ociproxy/upstream/client.h"
+#include "proxy/byte_pipe.h"
 #include "proxy/failure_map.h"
 #include "proxy/findings.h"
 #include "proxy/step.h"
+#include "proxy/store_trouble.h"
 #include "proxy/target.h"
 #include "proxy/work.h"
 
@@ -28,10 +30,11 @@ struct WorkContext {
     WorkerId self;
     ClaimTable* claims = nullptr;
     Counters* counters = nullptr;
-    StoreBudget* budget = nullptr;  // nullptr: nobody keeps one
     Store* store = nullptr;
     UpstreamClient* client = nullptr;
     Log* log = nullptr;
+    StoreTrouble* trouble = nullptr;
+    StoreBudget* budget = nullptr;
     Replanner* replanner = nullptr;
     Millis firstByteTimeout{25'000};
     Millis failureKeep{1'500};
@@ -39,6 +42,7 @@ struct WorkContext {
     Millis unwantedAfter{3'000};   // how long nobody asks for a fill before it is left
     std::uint64_t finishBelow = 64 * 1024 * 1024;  // smaller fills go on all the same
     bool keepPartials = true;      // what failed may be gone on with later
+    PipePace pace;  // of pass-throughs
     std::atomic<bool> stopping{false};
 };
 
@@ -58,7 +62,10 @@ public:
     bool owned() const noexcept { return result_.outcome == ClaimTable::Outcome::kOwner; }
     const ClaimTable::Result& result() const noexcept { return result_; }
     const ClaimHandle& handle() const noexcept { return result_.handle; }
+    // To write under, also where no claim was to be had and the work goes on alone.
+    std::uint64_t lineage() const noexcept { return lineage_; }
 
+    // These do nothing for who does not own the claim.
     void finish() noexcept;
     void fail(const ClaimFailure& failure, Millis keep) noexcept;
     void abandon() noexcept;
@@ -67,6 +74,7 @@ public:
 private:
     WorkContext* context_;
     ClaimTable::Result result_;
+    std::uint64_t lineage_;
     bool ended_;
 };
 

@@ -11,6 +11,8 @@ namespace ociproxy {
 namespace {
 
 constexpr std::size_t kMaxTag = 128;
+constexpr std::size_t kMaxForeign = 256;
+constexpr std::size_t kMinForeignValue = 32;
 constexpr std::size_t kMaxHost = 253;
 constexpr std::size_t kMaxLabel = 63;
 
@@ -32,6 +34,18 @@ bool isSeparator(std::string_view text) noexcept {
            text.find_first_not_of('-') == std::string_view::npos;
 }
 
+// [a-z0-9]+([+._-][a-z0-9]+)*
+bool isAlgorithm(std::string_view text) noexcept {
+    bool afterAlnum = false;
+    for (const char c : text) {
+        const bool separator = c == '+' || c == '.' || c == '_' || c == '-';
+        if (!isLowerAlnum(c) && !(separator && afterAlnum)) return false;
+        afterAlnum = !separator;
+    }
+    return afterAlnum;
+}
+
+// One of the labels of a domain.
 bool isLabel(std::string_view label) noexcept {
     return !label.empty() && label.size() <= kMaxLabel && isAlnum(label.front()) &&
            isAlnum(label.back()) && std::all_of(label.begin(), label.end(), [](char c) {
@@ -105,10 +119,29 @@ Reference Reference::tag(std::string name) {
     return out;
 }
 
+Reference Reference::foreign(std::string text) {
+    Reference out;
+    out.foreign_ = std::move(text);
+    return out;
+}
+
+bool isForeignDigest(std::string_view text) noexcept {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos || text.size() > kMaxForeign) return false;
+    const std::string_view algorithm = text.substr(0, colon);
+    const std::string_view value = text.substr(colon + 1);
+    return isAlgorithm(algorithm) && !parseAlgorithm(algorithm) &&
+           value.size() >= kMinForeignValue &&
+           std::all_of(value.begin(), value.end(), [](char c) {
+               return isAlnum(c) || c == '=' || c == '_' || c == '-';
+           });
+}
+
 std::optional<Reference> parseReference(std::string_view text, ReferenceError* error) {
     if (text.find(':') != std::string_view::npos) {
         std::optional<Digest> digest = Digest::parse(text);
         if (digest) return Reference(std::move(*digest));
+        if (isForeignDigest(text)) return Reference::foreign(std::string(text));
         *error = ReferenceError::kDigestInvalid;
         return std::nullopt;
     }

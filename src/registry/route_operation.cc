@@ -63,6 +63,10 @@ Refusal parseArgument(const Suffix& suffix, Route* route) {
         route->session = std::string(suffix.argument);
         return std::nullopt;
     }
+    if (suffix.operation == Operation::kBlob && isForeignDigest(suffix.argument)) {
+        route->reference = Reference::foreign(std::string(suffix.argument));
+        return std::nullopt;
+    }
     if (suffix.operation != Operation::kManifest) {
         std::optional<Digest> digest = Digest::parse(suffix.argument);
         if (!digest) return badDigest;

@@ -90,6 +90,9 @@ protected:
         context_->store = fixture_->store.get();
         context_->client = fixture_->client.get();
         context_->log = &fixture_->log;
+        trouble_ = std::make_unique<StoreTrouble>(&fixture_->log, &fixture_->shared.counters());
+        context_->trouble = trouble_.get();
+        context_->budget = &fixture_->shared.budget();
         context_->replanner = &replanner_;
         context_->failureKeep = Millis{60'000};
     }
@@ -170,6 +173,7 @@ protected:
     KeepingReplanner replanner_;
     std::unique_ptr<ScriptedServer> server_;
     std::unique_ptr<ProxyFixture> fixture_;
+    std::unique_ptr<StoreTrouble> trouble_;
     std::unique_ptr<WorkContext> context_;
 };
 

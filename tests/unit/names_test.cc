@@ -33,7 +33,7 @@ class NamesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(case24_referencesWithAColonAreDigests);
     CPPUNIT_TEST(case25_digestsAsReferences);
     CPPUNIT_TEST(case26_sha512AsReference);
-    CPPUNIT_TEST(case27_unknownAlgorithmIsDigestInvalid);
+    CPPUNIT_TEST(case27_unknownAlgorithmIsForeign);
     CPPUNIT_TEST(hostsAndPorts);
     CPPUNIT_TEST(case212_oddHostsAreRefusedOrCanonical);
     CPPUNIT_TEST(hostsHaveLengthLimits);
@@ -119,9 +119,23 @@ public:
         CPPUNIT_ASSERT(good && good->digest().algorithm() == DigestAlgorithm::kSha512);
     }
 
-    void case27_unknownAlgorithmIsDigestInvalid() {
-        CPPUNIT_ASSERT(errorOf("multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8") ==
-                       ReferenceError::kDigestInvalid);
+    void case27_unknownAlgorithmIsForeign() {
+        const std::string value(32, 'a');
+        for (const std::string& good :
+             {"multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8" + std::string(),
+              "sha3-256:" + kHex, "blake3:" + kHex, "x:" + value, "a.b_c+d-e:" + value,
+              "x:" + std::string(254, 'A')}) {
+            ReferenceError error{};
+            const std::optional<Reference> foreign = parseReference(good, &error);
+            CPPUNIT_ASSERT_MESSAGE(good, foreign && foreign->isForeign());
+            CPPUNIT_ASSERT(!foreign->isDigest() && foreign->tagName().empty());
+            CPPUNIT_ASSERT_EQUAL(good, foreign->text());
+        }
+        for (const std::string& bad :
+             {"x:" + value.substr(1), "X:" + value, "+x:" + value, "x+:" + value, "x--y:" + value,
+              "x:" + value + "/", "x:" + value + ":y", "x:" + std::string(255, 'a'), ":" + value}) {
+            CPPUNIT_ASSERT_MESSAGE(bad, errorOf(bad) == ReferenceError::kDigestInvalid);
+        }
     }
 
     void hostsAndPorts() {

@@ -237,9 +237,14 @@ public:
     }
 
     void case27_unknownAlgorithm() {
-        assertRefused(
-            400, ErrorCode::kDigestInvalid,
-            "/v2/a/blobs/multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8");
+        const std::string digest =
+            "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8";
+        for (const char* kind : {"blobs/", "manifests/"}) {
+            const Route route = routeOf("/v2/up/a/" + std::string(kind) + digest);
+            CPPUNIT_ASSERT(route.reference->isForeign());
+            CPPUNIT_ASSERT_EQUAL(digest, route.reference->text());
+        }
+        assertRefused(400, ErrorCode::kDigestInvalid, "/v2/up/a/referrers/" + digest);
     }
 
     void case28_escapedColon() {

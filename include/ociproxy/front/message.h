@@ -92,9 +92,9 @@ struct FollowBody {
     std::uint64_t offset = 0;
     std::optional<std::uint64_t> size;
     // Not empty: these parts of it instead, as in FileBody, each sent when it has come.
-    std::vector<FileSlice> parts;
-    std::function<std::string(const FileSlice&)> prefix;
-    std::string suffix;
+    std::vector<FileSlice> parts{};
+    std::function<std::string(const FileSlice&)> prefix{};
+    std::string suffix{};
 };
 // Bytes that are produced while they are sent. `length` nullopt: not known; then the body
 // is chunked, and a client of HTTP/1.0 is cut off, having neither chunks nor an end that

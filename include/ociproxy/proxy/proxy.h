@@ -45,6 +45,7 @@ public:
         unsigned smallThreads = 16;                 // upstream work that is short
         unsigned fillThreads = 24;                  // blob bodies
         unsigned fillsPerUpstream = 16;
+        unsigned passThreads = 32;                  // bodies that go past the store
         Millis firstByteTimeout{25'000};
         Millis failureKeep{1'500};                  // shared memory of failures
         std::uint64_t finishBelow = 64 * 1024 * 1024;  // smaller fills go on unwanted

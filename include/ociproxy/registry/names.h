@@ -22,25 +22,37 @@ bool isRepositoryComponent(std::string_view component) noexcept;
 // A tag: at most 128 bytes.
 bool isTag(std::string_view tag) noexcept;
 
-// What stands behind /manifests/ or /blobs/: a tag or a digest, never both.
+// Whether a text is a digest by the grammar of the image-spec, of an algorithm that we
+// cannot compute; at most 256 bytes, and a value of at least 32, as the docker clients want it:
+// a short one is a slip, like a tag with a colon. One of an algorithm that we know is not.
+bool isForeignDigest(std::string_view text) noexcept;
+
+// What stands behind /manifests/ or /blobs/: a tag, a digest or a foreign digest.
 class Reference {
 public:
     explicit Reference(Digest digest) : digest_(std::move(digest)) {}
     static Reference tag(std::string name);
+    // REQUIRES: isForeignDigest(text).
+    static Reference foreign(std::string text);
 
     bool isDigest() const noexcept { return digest_.has_value(); }
     const Digest& digest() const { return *digest_; }       // REQUIRES: isDigest()
+    bool isForeign() const noexcept { return !foreign_.empty(); }
     const std::string& tagName() const { return tag_; }     // empty for a digest
-    std::string text() const { return digest_ ? digest_->text() : tag_; }
+    std::string text() const {
+        if (digest_) return digest_->text();
+        return isForeign() ? foreign_ : tag_;
+    }
 
 private:
     Reference() = default;
     std::optional<Digest> digest_;
     std::string tag_;
+    std::string foreign_;
 };
 
 enum class ReferenceError : std::uint8_t { kTagInvalid, kDigestInvalid };
-// A text with a colon must be a digest of a known algorithm, any other a tag.
+// A text with a colon must be a digest, known or foreign, any other a tag.
 // nullopt with `*error` set otherwise.
 std::optional<Reference> parseReference(std::string_view text, ReferenceError* error);
 

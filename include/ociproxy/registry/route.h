@@ -28,7 +28,7 @@ struct Route {
     // Everything between /v2/ and the operation's suffix: with or without a
     // registry in front, not yet checked against the grammar of repositories.
     std::string name;
-    // Set for kBlob (always a digest), kManifest and kReferrers (a digest).
+    // Set for kBlob (always a digest, maybe a foreign one), kManifest and kReferrers (a digest).
     std::optional<Reference> reference;
     std::string session;  // kUpload: what follows /uploads/
     // The component that stood before /v2.

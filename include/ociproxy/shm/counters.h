@@ -43,6 +43,13 @@ enum class Counter : std::uint32_t {
     kDeathsAborted,    // ... by ABRT: an assertion, or hung
     kDeathsCrashed,    // ... by SEGV, BUS, ILL, FPE, SYS or TRAP
     kDeathsSignal,     // ... by another signal
+    kStoreTroubles,          // the store failed while a request was served
+    kPassedStoreTrouble,     // replies past the store: because it fails
+    kPassedNoRoom,           // ... has no room
+    kPassedTableFull,        // ... no claim was to be had
+    kPassedFarRange,         // ... the range is far ahead of its fill
+    kPassedForsaken,         // ... the rest of a fill that failed in the middle
+    kPassedUnknownAlgorithm, // ... the digest cannot be computed
     kCount
 };
 
