@@ -73,6 +73,7 @@ GrowingBody::Snapshot Follower::failed(const ClaimView& view) {
     if (!options_.goOn || !passReasonOf(view.failure)) return broken();
     done_ = true;
     written_ = view.bytes;
+    offered_ = std::max(offered_, releasable(view));
     last_ = {State::kForsaken, offered_, knownLength(view)};
     return last_;
 }

@@ -235,7 +235,9 @@ Reply storedReply(const Request& request, const ContentFacts& facts, const Store
     const Selection selection =
         facts.blob ? selectRanges(request, facts.digest, length) : Selection{};
     if (selection.kind == Selection::Kind::kTooMany) return tooManyRanges(status);
-    if (selection.kind == Selection::Kind::kNone) return unsatisfiable(facts.digest.text(), length, status);
+    if (selection.kind == Selection::Kind::kNone) {
+        return unsatisfiable(facts.digest.text(), length, status);
+    }
     Reply reply = contentReply(facts, status);
     if (selection.ranges.size() > 1) {
         sendParts(selection.ranges, content, &reply);

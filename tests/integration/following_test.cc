@@ -17,6 +17,9 @@ class FollowingTest : public StoppedFillTest {
     OCIPROXY_INTEGRATION_TEST(rangesOfAGrowingFileAreMarked);
     OCIPROXY_INTEGRATION_TEST(rangesWaitWhenUnverifiedOnesAreOff);
     OCIPROXY_INTEGRATION_TEST(openRangeAheadOfTheFill);
+    OCIPROXY_INTEGRATION_TEST(case84_rangeFarAheadOfTheFill);
+    OCIPROXY_INTEGRATION_TEST(case84_rangeNearTheEndStartsTheFill);
+    OCIPROXY_INTEGRATION_TEST(case85_severalRangesAsTheFillComes);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -146,6 +149,54 @@ public:
         assertLacks(response.header("Cache-Status"), "unverified");
     }
 
+    // Answered while the fill stands still; the rest of the blob is fetched once.
+    void case84_rangeFarAheadOfTheFill() {
+        startProxy({2, "", "", ""});
+        constexpr std::size_t size = 16 * kMiB;
+        prepare({size, kStopAt, -1, {}});
+        TestClient starter(proxy().port());
+        Response whole = startFollowing(&starter, kMiB);
+        assertFarPart(cat("bytes=", size - 1000, "-", size - 1), size);
+        assertFarPart("bytes=-1000", size);
+        CPPUNIT_ASSERT(!proxy().store().has(digest_));
+        gate_->open();
+        starter.finish(&whole);
+        assertServed(whole, bytes_);
+        awaitStored(digest_);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, wholeGets());
+    }
+
+    void case84_rangeNearTheEndStartsTheFill() {
+        startProxy({2, "", "", ""});
+        constexpr std::size_t size = 16 * kMiB;
+        prepare({size, kStopAt, -1, {}});
+        assertFarPart(cat("bytes=", size - 1000, "-", size - 1), size);
+        gate_->open();
+        awaitStored(digest_);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, wholeGets());
+    }
+
+    void case85_severalRangesAsTheFillComes() {
+        startProxy({2, "follow_after = 0s\n", "", ""});
+        prepare({});
+        TestClient client(proxy().port());
+        client.send("GET", target_, {{"Range", cat("bytes=0-999,", 5 * kMiB, "-",
+                                                   5 * kMiB + 999)}});
+        Response parts = client.readHead();
+        CPPUNIT_ASSERT_EQUAL(206, parts.status);
+        assertContains(parts.header("Content-Type"), "multipart/byteranges");
+        assertContains(parts.header("Cache-Status"), "unverified");
+        client.readBody(&parts, 1000);
+        gate_->open();
+        client.finish(&parts);
+        CPPUNIT_ASSERT(parts.complete());
+        assertContains(parts.body, bytes_.substr(0, 1000));
+        assertContains(parts.body, bytes_.substr(5 * kMiB, 1000));
+        assertContains(parts.body, cat("Content-Range: bytes 0-999/", kLarge, "\r\n"));
+        awaitStored(digest_);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, up().blobGets(digest_));
+    }
+
     void openRangeAheadOfTheFill() {
         startProxy({2, "follow_after = 0s\n", "", ""});
         prepare({});
@@ -160,6 +211,19 @@ public:
         ahead.finish(&response);
         assertPart(response, 5 * kMiB, kLarge - 1);
         awaitStored(digest_);
+    }
+
+private:
+    void assertFarPart(const std::string& range, std::size_t size) {
+        const Response part = get(target_, {{"Range", range}});
+        assertPart(part, size - 1000, size - 1);
+        assertContains(part.header("Cache-Status"), "stored=?0; detail=unverified");
+    }
+
+    std::size_t wholeGets() {
+        return up().count([](const Received& request) {
+            return request.method == "GET" && request.fields.get("Range").empty();
+        });
     }
 };
 

@@ -190,7 +190,20 @@ public:
     void case27_unknownAlgorithmIsNotStored() {
         const std::string digest =
             "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8";
-        assertError(get(blob("a", digest)), 400, "DIGEST_INVALID");
+        up().addFile(blobPath("a", digest), bytes_);
+        for (std::size_t i = 1; i <= 2; ++i) {
+            const Response response = get(blob("a", digest));
+            assertServed(response, bytes_);
+            assertContains(response.header("Cache-Status"), "stored=?0; detail=unverified");
+            CPPUNIT_ASSERT_EQUAL(std::string(), response.header("Docker-Content-Digest"));
+            CPPUNIT_ASSERT_EQUAL(i, up().count("GET", blobPath("a", digest)));
+        }
+        CPPUNIT_ASSERT_EQUAL(cat(bytes_.size()),
+                             head(blob("a", digest)).header("Content-Length"));
+        const Response part = get(blob("a", digest), {{"Range", "bytes=1-3"}});
+        CPPUNIT_ASSERT_EQUAL(206, part.status);
+        CPPUNIT_ASSERT_EQUAL(bytes_.substr(1, 3), part.body);
+        assertError(get(blob("a", digest.substr(0, 50) + "0")), 404, "BLOB_UNKNOWN");
         CPPUNIT_ASSERT(proxy().store().blobFiles().empty());
     }
 

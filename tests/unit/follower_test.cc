@@ -28,6 +28,7 @@ class FollowerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(newLineageBreaksWhoGotBytes);
     CPPUNIT_TEST(newLineageServesWhoGotNone);
     CPPUNIT_TEST(forgottenClaimIsJudgedByTheFile);
+    CPPUNIT_TEST(case57_failedDiskForsakesTheFile);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -84,6 +85,28 @@ public:
         claims().verified(handle_, kTotal);
         claims().fail(handle_, failureOf(FillFailure::kCommit), Millis{60'000});
         expect(follower->now(), State::kComplete, kTotal);
+    }
+
+    // Whoever reads goes on alone, and verifies as long as the file has all that it was sent.
+    void case57_failedDiskForsakesTheFile() {
+        const ClaimView view = *claims().find(key_, 0);
+        Follower::Options wanted = options();
+        std::optional<Continuation::Part> part;
+        wanted.goOn = [&part](Continuation::Part asked) {
+            part = std::move(asked);
+            return std::shared_ptr<StreamSource>();
+        };
+        Follower follower(std::move(wanted), view,
+                          fixture_->store->openTemporary(*digest_, view.lineage));
+        write(1000);
+        claims().fail(handle_, failureOf(FillFailure::kStore), Millis{60'000});
+        expect(follower.now(), State::kForsaken, 1000);
+        follower.continuation(1000, kTotal);
+        CPPUNIT_ASSERT(part->verify && part->offset == 1000 && part->total == kTotal);
+        follower.continuation(1000, 2000);
+        CPPUNIT_ASSERT(!part->verify && part->end == std::uint64_t{2000});
+        follower.continuation(1001, kTotal);
+        CPPUNIT_ASSERT(!part->verify);
     }
 
     void deadOwnerIsTakenOver() {
@@ -197,6 +220,10 @@ private:
         fixture_->shared.workers().beat(fixture_->self);
         CPPUNIT_ASSERT_EQUAL(1u, claims().sweep(dead));
     }
+    Follower::Options options() {
+        return {&claims(),   watcher_.get(),     fixture_->store.get(),   key_,
+                *digest_,    ContentKind::kBlob, [this] { ++takeOvers_; }};
+    }
     void adopt() {
         const ClaimTable::Result result = claim();
         CPPUNIT_ASSERT(result.adoption.has_value());
@@ -215,9 +242,7 @@ private:
         const ClaimView view = *claims().find(key_, 0);
         Fd file = fixture_->store->openTemporary(*digest_, view.lineage);
         CPPUNIT_ASSERT(file.valid());
-        Follower::Options options{&claims(), watcher_.get(), fixture_->store.get(), key_,
-                                  *digest_, ContentKind::kBlob, [this] { ++takeOvers_; }};
-        return std::make_unique<Follower>(std::move(options), view, std::move(file));
+        return std::make_unique<Follower>(options(), view, std::move(file));
     }
     static void expect(const GrowingBody::Snapshot& seen, State state, std::uint64_t readable) {
         CPPUNIT_ASSERT_EQUAL(static_cast<int>(state), static_cast<int>(seen.state));

@@ -66,6 +66,13 @@ class PlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(oldLinkHoldsWhileTheTokenServerIsDown);
     CPPUNIT_TEST(oldLinkFallsWhenTheTokenIsDenied);
     CPPUNIT_TEST(vanishedTemporaryFileIsLookedAtAgain);
+    CPPUNIT_TEST(case57_failedStoreMeansPassingThrough);
+    CPPUNIT_TEST(passReasonStays);
+    CPPUNIT_TEST(case84_farClosedRangePassesThrough);
+    CPPUNIT_TEST(nearAndOpenRangesFollow);
+    CPPUNIT_TEST(farRangeWaitsWhenUnverifiedIsOff);
+    CPPUNIT_TEST(case27_unknownAlgorithmPassesThrough);
+    CPPUNIT_TEST(tagThatCouldNotBeStoredIsUsed);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -392,6 +399,73 @@ public:
         expectWait(coldTarget());
     }
 
+    void case57_failedStoreMeansPassingThrough() {
+        for (const FillFailure kind :
+             {FillFailure::kStore, FillFailure::kCommit, FillFailure::kNoRoom}) {
+            setUpFor(9);
+            fixture_->shared.claims().fail(runFill(coldTarget(), 10), failureOf(kind),
+                                           Millis{60'000});
+            const WorkOrder order = expectPass(coldTarget());
+            CPPUNIT_ASSERT(order.reason == (kind == FillFailure::kNoRoom
+                                                ? PassReason::kNoRoom
+                                                : PassReason::kStoreTrouble));
+            CPPUNIT_ASSERT(order.digest == coldDigest() && !order.isPart());
+        }
+    }
+
+    void passReasonStays() {
+        findings_.passReason = PassReason::kTableFull;
+        request_.minorVersion = 0;
+        CPPUNIT_ASSERT(expectPass(coldTarget()).needsLength);
+        request_.headers.add("Range", "bytes=5-9");
+        const WorkOrder order = expectPass(coldTarget());
+        CPPUNIT_ASSERT(order.first == 5 && order.last == std::uint64_t{9});
+        options_.unverifiedRanges = false;
+        CPPUNIT_ASSERT(!expectPass(coldTarget()).isPart());
+    }
+
+    void case84_farClosedRangePassesThrough() {
+        runFill(coldTarget(), 100'000'000);
+        request_.headers.add("Range", "bytes=90000000-90000009");
+        const WorkOrder order = expectPass(coldTarget());
+        CPPUNIT_ASSERT(order.reason == PassReason::kFarRange);
+        CPPUNIT_ASSERT(order.first == 90'000'000 && order.last == std::uint64_t{90'000'009});
+        request_.headers.set("Range", "bytes=-10");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{99'999'990}, expectPass(coldTarget()).first);
+    }
+
+    void nearAndOpenRangesFollow() {
+        runFill(coldTarget(), 100'000'000);
+        findings_.startedFill = true;
+        for (const char* range : {"bytes=8388607-8388700", "bytes=90000000-", "bytes=0-9"}) {
+            request_.headers.set("Range", range);
+            CPPUNIT_ASSERT_EQUAL(206, expectReply(coldTarget()).status);
+        }
+    }
+
+    void farRangeWaitsWhenUnverifiedIsOff() {
+        runFill(coldTarget(), 100'000'000);
+        options_.unverifiedRanges = false;
+        request_.headers.add("Range", "bytes=90000000-90000009");
+        expectWait(coldTarget());
+    }
+
+    void case27_unknownAlgorithmPassesThrough() {
+        Target target = coldTarget();
+        target.reference = Reference::foreign("blake3:" + std::string(64, 'a'));
+        const WorkOrder order = expectPass(target);
+        CPPUNIT_ASSERT(order.reason == PassReason::kUnknownAlgorithm && !order.digest);
+    }
+
+    void tagThatCouldNotBeStoredIsUsed() {
+        const Digest digest = coldDigest();
+        findings_.tagChecked = true;
+        findings_.tagEntry = TagEntry{digest, "application/json", 4, 0, std::nullopt};
+        findings_.passReason = PassReason::kStoreTrouble;
+        const WorkOrder order = expectPass(fixture_->manifestTarget("a", "latest"));
+        CPPUNIT_ASSERT(order.digest == digest);
+    }
+
 private:
     Digest coldDigest() const { return digestOf(DigestAlgorithm::kSha256, "cold"); }
     Target coldTarget() const { return fixture_->blobTarget("a", coldDigest()); }
@@ -467,6 +541,13 @@ private:
         const Step step = plan(target);
         CPPUNIT_ASSERT_MESSAGE("a work is expected", std::holds_alternative<WorkOrder>(step));
         CPPUNIT_ASSERT(std::get<WorkOrder>(step).kind == kind);
+    }
+
+    WorkOrder expectPass(const Target& target) {
+        const Step step = plan(target);
+        CPPUNIT_ASSERT_MESSAGE("a work is expected", std::holds_alternative<WorkOrder>(step));
+        CPPUNIT_ASSERT(std::get<WorkOrder>(step).kind == WorkKind::kPassThrough);
+        return std::get<WorkOrder>(step);
     }
 
     std::unique_ptr<ProxyFixture> fixture_;
