@@ -220,7 +220,9 @@ void Crew::watchOne(Child& child, TimePoint now, TimePoint since) {
         if (now - *child.abortedAt >= options_.abortLimit) ::kill(child.pid, SIGKILL);
         return;
     }
-    std::chrono::nanoseconds beat(heritage().shared->workers().lastBeatNs(indexOf(child)));
+    WorkerTable& table = heritage().shared->workers();
+    table.affirm(child.id);
+    std::chrono::nanoseconds beat(table.lastBeatNs(indexOf(child)));
     TimePoint last = std::max({TimePoint(beat), child.startedAt, since});
     if (now - last < options_.hungAfter) return;
     child.abortedAt = now;

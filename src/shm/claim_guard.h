@@ -18,11 +18,14 @@ public:
     explicit operator bool() const noexcept { return locked_; }
     // The slot that `handle` still owns, else (also without the lock) nullptr.
     ClaimSlot* owned(const ClaimHandle& handle) const noexcept;
+    // To be said of every slot before it is changed, but for those that owned() gives.
+    void change(const ClaimSlot* slot) const noexcept;
 
     void ring(const ClaimSlot& slot) noexcept;
     void ringAll() noexcept;
 
 private:
+    void recallNumbers() noexcept;
     void repair() noexcept;
 
     ClaimTable* table_;

@@ -11,25 +11,31 @@ namespace {
 constexpr std::uint64_t kRingBytes = 1024 * 1024;
 constexpr Millis kRingEvery{100};
 
+// Of times that anybody may have written: no difference overflows.
+std::int64_t since(std::int64_t thenNs, std::int64_t nowNs) noexcept {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(nowNs) -
+                                     static_cast<std::uint64_t>(thenNs));
+}
+
 bool progressIsNews(const ClaimSlot& slot, std::uint64_t bytes, std::int64_t nowNs) noexcept {
     const bool first = slot.bytes == 0;
     const bool complete = slot.bytes < slot.total && bytes >= slot.total;
     return first || complete || bytes - slot.rungBytes >= kRingBytes ||
-           nowNs - slot.rungNs >= nanoseconds(kRingEvery);
+           since(slot.rungNs, nowNs) >= nanoseconds(kRingEvery);
 }
 
 // Without the lock nothing can be said about a claim, but that nobody is at it any
 // more: whoever asks finds its owner unresponsive and takes it over.
 void drop(std::atomic<std::uint64_t>* dropped, std::uint64_t generation) noexcept {
     std::uint64_t present = dropped->load();
-    while (present < generation && !dropped->compare_exchange_weak(present, generation)) {
+    while (isLater(generation, present) && !dropped->compare_exchange_weak(present, generation)) {
     }
 }
 
 }  // namespace
 
 ClaimSlot* ClaimTable::owned(const ClaimHandle& handle) noexcept {
-    if (handle.slot >= header_->slotCount || handle.generation == 0) return nullptr;
+    if (handle.slot >= slotCount_ || handle.generation == 0) return nullptr;
     ClaimSlot* slot = slots_ + handle.slot;
     return slot->generation == handle.generation && isRunning(stateOf(*slot)) ? slot : nullptr;
 }
@@ -47,6 +53,7 @@ bool ClaimTable::start(const ClaimHandle& handle, std::uint64_t total) noexcept 
     slot->wantedNs = monotonicNs();
     storeBarrier();
     slot->started = true;
+    seal(slot);
     guard.ring(*slot);
     return true;
 }
@@ -59,6 +66,7 @@ bool ClaimTable::progress(const ClaimHandle& handle, std::uint64_t bytes) noexce
     if (bytes <= slot->bytes) return true;  // followers have been told more already
     const bool news = progressIsNews(*slot, bytes, nowNs);
     slot->bytes = bytes;
+    seal(slot);
     if (!news) return true;
     slot->rungBytes = bytes;
     slot->rungNs = nowNs;
@@ -72,6 +80,7 @@ std::uint64_t ClaimTable::newLineage(const ClaimHandle& handle) noexcept {
     if (!slot) return 0;
     publish(slot, ClaimState::kRunning);  // what was verified is thrown away
     renewLineage(header_, slot, Bytes::kThrownAway);
+    seal(slot);
     guard.ring(*slot);
     return slot->lineage;
 }
@@ -136,7 +145,7 @@ bool ClaimTable::leaveUnwanted(const ClaimHandle& handle, Millis unwanted) noexc
     Guard guard(this);
     ClaimSlot* slot = guard.owned(handle);
     if (!slot || stateOf(*slot) != ClaimState::kRunning) return false;
-    if (nowNs - slot->wantedNs < nanoseconds(unwanted)) return false;
+    if (since(slot->wantedNs, nowNs) < nanoseconds(unwanted)) return false;
     guard.ring(*slot);
     slot->watchers = 0;
     orphan(slot, nowNs);
@@ -144,7 +153,7 @@ bool ClaimTable::leaveUnwanted(const ClaimHandle& handle, Millis unwanted) noexc
 }
 
 bool ClaimTable::release(Guard& guard, const ClaimHandle& handle) noexcept {
-    if (!guard && handle.slot < header_->slotCount) {
+    if (!guard && handle.slot < slotCount_) {
         drop(&slots_[handle.slot].dropped, handle.generation);
         guard.ringAll();
     }

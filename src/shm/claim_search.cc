@@ -19,8 +19,8 @@ enum class Room { kFree, kForgotten, kOldOrphan, kEnded, kNone };
 
 Room roomIn(const ClaimSlot& slot, std::int64_t nowNs) noexcept {
     const ClaimState state = stateOf(slot);
-    const std::int64_t age = nowNs - slot.endedNs;
     if (state == ClaimState::kFree) return Room::kFree;
+    const std::int64_t age = nowNs - slot.endedNs;
     if (state == ClaimState::kOrphaned) {
         const Millis keep = slot.watchers == 0 ? kOrphanKeep : kWatchedOrphanKeep;
         return age > nanoseconds(keep) ? Room::kOldOrphan : Room::kNone;
@@ -38,9 +38,9 @@ ClaimSlot* bucketOf(ClaimSlot* slots, std::uint32_t slotCount, const ClaimKey& k
 }  // namespace
 
 ClaimSlot* ClaimTable::findSlot(const ClaimKey& key) noexcept {
-    ClaimSlot* bucket = bucketOf(slots_, header_->slotCount, key);
+    ClaimSlot* bucket = bucketOf(slots_, slotCount_, key);
     for (ClaimSlot* slot = bucket; slot != bucket + kBucketSlots; ++slot) {
-        if (stateOf(*slot) != ClaimState::kFree && slot->key == key) return slot;
+        if (slot->key == key && stateOf(*slot) != ClaimState::kFree) return slot;
     }
     return nullptr;
 }
@@ -48,7 +48,7 @@ ClaimSlot* ClaimTable::findSlot(const ClaimKey& key) noexcept {
 // The best kind of room, and within it the slot that ended first.
 ClaimSlot* ClaimTable::freeSlot(const ClaimKey& key) noexcept {
     const std::int64_t nowNs = monotonicNs();
-    ClaimSlot* bucket = bucketOf(slots_, header_->slotCount, key);
+    ClaimSlot* bucket = bucketOf(slots_, slotCount_, key);
     ClaimSlot* best = nullptr;
     Room bestRoom = Room::kNone;
     for (ClaimSlot* slot = bucket; slot != bucket + kBucketSlots; ++slot) {
@@ -68,10 +68,11 @@ unsigned ClaimTable::sweep(const WorkerId& dead) noexcept {
     Guard guard(this);
     // Also for what the dead one ended, but was killed before it could ring.
     guard.ringAll();
-    for (std::uint32_t i = 0; guard && i < header_->slotCount; ++i) {
+    for (std::uint32_t i = 0; guard && i < slotCount_; ++i) {
         ClaimSlot& slot = slots_[i];
         slot.watchers &= ~bell;
         if (!isRunning(stateOf(slot)) || !(ownerOf(slot) == dead)) continue;
+        guard.change(&slot);
         orphan(&slot, nowNs);
         ++count;
     }
@@ -79,13 +80,13 @@ unsigned ClaimTable::sweep(const WorkerId& dead) noexcept {
 }
 
 std::optional<std::set<std::uint64_t>> ClaimTable::lineagesInUse() {
-    std::vector<std::uint64_t> found(header_->slotCount);  // no allocation under the lock
+    std::vector<std::uint64_t> found(slotCount_);  // no allocation under the lock
     std::size_t count = 0;
     const std::int64_t nowNs = monotonicNs();
     {
         Guard guard(this);
         if (!guard) return std::nullopt;
-        for (std::uint32_t i = 0; i < header_->slotCount; ++i) {
+        for (std::uint32_t i = 0; i < slotCount_; ++i) {
             const ClaimState state = stateOf(slots_[i]);
             const bool orphaned = state == ClaimState::kOrphaned &&
                                   roomIn(slots_[i], nowNs) != Room::kOldOrphan;
@@ -102,8 +103,8 @@ std::optional<ClaimTable::Census> ClaimTable::census() noexcept {
     Guard guard(this);
     if (!guard) return std::nullopt;
     Census census;
-    census.slots = header_->slotCount;
-    for (std::uint32_t i = 0; i < header_->slotCount; ++i) {
+    census.slots = slotCount_;
+    for (std::uint32_t i = 0; i < slotCount_; ++i) {
         ClaimState state = stateOf(slots_[i]);
         if (isEnded(state) && !isRemembered(slots_[i], nowNs)) state = ClaimState::kFree;
         ++census.inState[static_cast<std::size_t>(state)];

@@ -20,7 +20,7 @@ struct Claimant {
 };
 
 void take(ClaimHeader* header, ClaimSlot* slot, const Claimant& by) noexcept {
-    slot->generation = ++header->lastGeneration;
+    slot->generation = nextNumber(&header->lastGeneration);
     slot->ownerIndex = by.me.index;
     slot->ownerEpoch = by.me.epoch;
     slot->requester = by.requester;
@@ -138,9 +138,11 @@ ClaimKey claimKey(std::initializer_list<std::string_view> parts) {
 
 ClaimTable::ClaimTable(ClaimHeader* header, ClaimSlot* slots, WorkerTable* workers,
                        Counters* counters)
-    : header_(header), slots_(slots), workers_(workers), counters_(counters) {
+    : header_(header), slots_(slots), slotCount_(header->slotCount), workers_(workers),
+      counters_(counters), seenGeneration_(header->lastGeneration),
+      seenLineage_(header->lastLineage) {
     OCIPROXY_ASSERT(header->magic == kLayoutMagic && header->version == kLayoutVersion);
-    OCIPROXY_ASSERT(header->slotCount >= kBucketSlots && header->slotCount % kBucketSlots == 0);
+    OCIPROXY_ASSERT(slotCount_ >= kBucketSlots && slotCount_ % kBucketSlots == 0);
 }
 
 ClaimTable::Result ClaimTable::claim(const ClaimKey& key, const WorkerId& me,
@@ -150,8 +152,10 @@ ClaimTable::Result ClaimTable::claim(const ClaimKey& key, const WorkerId& me,
     Guard guard(this);
     ClaimSlot* slot = guard ? findSlot(key) : nullptr;
     if (slot) {
+        guard.change(slot);
         result.outcome = meet(header_, slot, *workers_, by, &result.adoption);
     } else if (guard && (slot = freeSlot(key)) != nullptr) {
+        guard.change(slot);
         begin(header_, slot, by, 1);
         result.outcome = Outcome::kOwner;
     } else {

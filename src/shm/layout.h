@@ -12,8 +12,12 @@
 //   * in a new lineage the bytes are zero before the lineage has its new number, and the
 //     origin, if it changes, has it before that;
 //   * what goes with an end (failure, times) is written before the state says so.
-// What remains for the repair are claims whose owners are gone, and rings that their
-// killers prevented.
+// What remains for the repair are claims whose owners are gone, rings that their
+// killers prevented, and the seal of the slot that was being changed.
+//
+// How memory that somebody else wrote to stays harmless. What followers and owners rely
+// on in a slot is sealed: a slot whose seal does not fit counts as free, and its owner is
+// fenced. Sizes and numbers that must not go back are kept in each process as well.
 #ifndef OCIPROXY_SRC_SHM_LAYOUT_H
 #define OCIPROXY_SRC_SHM_LAYOUT_H
 
@@ -102,8 +106,8 @@ static_assert(sizeof(BudgetCells) == 64 && std::is_standard_layout_v<BudgetCells
 struct alignas(kCacheLine) ClaimHeader {
     std::uint32_t magic;
     std::uint32_t version;
-    std::uint32_t slotCount;  // never changes; read without the lock
-    std::uint32_t reserved;
+    std::uint32_t slotCount;  // for who reads a core file; processes keep their own
+    std::uint32_t changing;   // 1 + the slot that was changed last: the one that may be torn
     std::uint64_t lastGeneration;
     std::uint64_t lastLineage;  // begins at random: files of earlier runs are not ours
     RobustMutex mutex;
@@ -118,22 +122,24 @@ struct alignas(kCacheLine) ClaimSlot {
     std::uint64_t lineage;
     std::uint64_t bytes;
     std::uint64_t total;
-    std::uint64_t watchers;  // a bit for each worker index
     std::uint64_t ownerEpoch;
     std::uint32_t ownerIndex;
     bool started;
     bool adopted;               // the file is one that a dead owner began
     std::int64_t endedNs;       // when it was finished, failed or orphaned
     std::int64_t keepUntilNs;   // committed, failed: how long that is remembered
-    std::uint64_t rungBytes;    // progress at the last ring
-    std::int64_t rungNs;
     std::uint64_t origin;       // the lineage whose bytes this one's begin with, maybe itself
-    std::int64_t wantedNs;      // when somebody last claimed, started or watched it
-    // The generation whose owner could not get the lock to say that it had ended.
-    std::atomic<std::uint64_t> dropped;
     ClaimFailure failure;  // of the latest failure of this key, also while it is tried again
     ClaimKey key;
     Sha256 requester;
+    std::uint64_t seal;  // of all above
+    // From here on whatever is written does no harm that lasts.
+    std::uint64_t watchers;   // a bit for each worker index
+    std::uint64_t rungBytes;  // progress at the last ring
+    std::int64_t rungNs;
+    std::int64_t wantedNs;    // when somebody last claimed, started or watched it
+    // The generation whose owner could not get the lock to say that it had ended.
+    std::atomic<std::uint64_t> dropped;
 };
 static_assert(sizeof(ClaimSlot) == 256 && std::is_standard_layout_v<ClaimSlot>);
 static_assert(std::is_trivially_copyable_v<ClaimFailure> && sizeof(ClaimFailure) == 16);
@@ -141,7 +147,7 @@ static_assert(std::is_trivially_copyable_v<ClaimFailure> && sizeof(ClaimFailure)
 struct alignas(kCacheLine) TokenHeader {
     std::uint32_t magic;
     std::uint32_t version;
-    std::uint32_t slotCount;
+    std::uint32_t slotCount;  // for who reads a core file; processes keep their own
     std::uint32_t reserved;
     RobustMutex mutex;
 };
@@ -153,6 +159,7 @@ struct alignas(kCacheLine) TokenSlot {
     std::uint32_t reserved;
     std::int64_t notAfterNs;
     Sha256 key;
+    std::uint64_t seal;  // of all others
     char token[TokenBoard::kMaxToken];
 };
 static_assert(sizeof(TokenSlot) == 64 + TokenBoard::kMaxToken);

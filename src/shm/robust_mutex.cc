@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <ctime>
+#include <linux/futex.h>
+#include <unistd.h>
 
 #if defined(OCIPROXY_TSAN) || defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -51,22 +53,64 @@ void tellSanitizerLocked([[maybe_unused]] pthread_mutex_t* mutex) noexcept {
 #endif
 }
 
-}  // namespace
-
-void RobustMutex::init() {
+void initRobust(pthread_mutex_t* mutex) {
     pthread_mutexattr_t attributes;
     check(::pthread_mutexattr_init(&attributes));
     check(::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED));
     check(::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST));
-    check(::pthread_mutex_init(&mutex, &attributes));
+    check(::pthread_mutex_init(mutex, &attributes));
     ::pthread_mutexattr_destroy(&attributes);
 }
 
+int kindOfOurs() noexcept {
+    static const int kind = [] {
+        pthread_mutex_t model;
+        initRobust(&model);
+        return model.__data.__kind;
+    }();
+    return kind;
+}
+
+// Whether a thread of that id can hold a lock of ours: all who share it are of the process
+// group in which their master made it. The calling thread waits for it, so it is not that.
+bool canHold(unsigned thread) noexcept {
+    const pid_t id = static_cast<pid_t>(thread);
+    return id != 0 && id != ::gettid() && ::getpgid(id) == ::getpgid(0);
+}
+
+}  // namespace
+
+void RobustMutex::init() {
+    initRobust(&mutex);
+}
+
+// Does what the kernel does for the dead: the next one who locks hears of it. The word is
+// the kernel's own format (FUTEX_TID_MASK and so on), which glibc therefore cannot change.
+bool RobustMutex::buryNobody() noexcept {
+    unsigned* word = reinterpret_cast<unsigned*>(&mutex.__data.__lock);
+    unsigned seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+    if (seen == 0 || canHold(seen & FUTEX_TID_MASK)) return false;
+    const unsigned dead = (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+    return __atomic_compare_exchange_n(word, &seen, dead, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+MutexLock LockPatience::lock(RobustMutex* mutex) noexcept {
+    const MutexLock lock = mutex->lock(inVain_.load() ? kLockTimeoutInVain : kLockTimeout);
+    inVain_.store(lock == MutexLock::kTimedOut);
+    return lock;
+}
+
 RobustMutex::Lock RobustMutex::lock(Millis atMost) noexcept {
+    // Another kind would be locked, and unlocked, in another way.
+    if (__atomic_load_n(&mutex.__data.__kind, __ATOMIC_RELAXED) != kindOfOurs()) {
+        __atomic_store_n(&mutex.__data.__kind, kindOfOurs(), __ATOMIC_RELAXED);
+    }
     int code = ::pthread_mutex_trylock(&mutex);
     if (code == EBUSY) {
         code = lockUntil(&mutex, timeIn(atMost));
         if (code == EOWNERDEAD) tellSanitizerLocked(&mutex);
+        if (code == ETIMEDOUT && buryNobody()) code = ::pthread_mutex_trylock(&mutex);
     }
     if (code == 0) return Lock::kLocked;
     return code == EOWNERDEAD ? Lock::kOwnerDied : Lock::kTimedOut;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "ociproxy/base/clock.h"
+#include "ociproxy/shm/lock_patience.h"
 
 namespace ociproxy {
 
@@ -14,21 +15,26 @@ namespace ociproxy {
 // Lives in shared memory: no constructor, init() instead, by one process before the
 // others exist; never destroyed, because others may still use it.
 struct RobustMutex {
-    enum class Lock { kLocked, kOwnerDied, kTimedOut };
+    using Lock = MutexLock;
 
     // Throws SysError.
     void init();
     // Waits at most `atMost`, whatever the wall clock does meanwhile; a holder that was
-    // stopped, not killed, keeps the lock.
+    // stopped, not killed, keeps the lock. A holder that is no thread of this family of
+    // processes is none: somebody wrote there, and it has died.
     Lock lock(Millis atMost) noexcept;
     void consistent() noexcept;
     void unlock() noexcept;
 
     pthread_mutex_t mutex;
+
+private:
+    bool buryNobody() noexcept;
 };
 
 // How long the tables wait for their locks, which are held for microseconds.
 constexpr Millis kLockTimeout{2'000};
+constexpr Millis kLockTimeoutInVain{50};
 
 }  // namespace ociproxy
 

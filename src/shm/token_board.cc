@@ -7,14 +7,23 @@
 #include "ociproxy/base/error.h"
 #include "ociproxy/shm/counters.h"
 #include "shm/layout.h"
+#include "shm/seal.h"
 
 namespace ociproxy {
 
 namespace {
 
+std::uint64_t sealOf(const TokenSlot& slot) noexcept {
+    const std::uint32_t length = slot.length.load();
+    const char* key = reinterpret_cast<const char*>(slot.key.data());
+    const std::uint64_t seed = length ^ static_cast<std::uint64_t>(slot.notAfterNs);
+    return sealOfBytes(sealOfBytes(seed, key, slot.key.size()), slot.token, length);
+}
+
+// What no program wrote counts as free.
 bool isUsed(const TokenSlot& slot) noexcept {
     const std::uint32_t length = slot.length.load();
-    return length != 0 && length <= TokenBoard::kMaxToken;
+    return length != 0 && length <= TokenBoard::kMaxToken && slot.seal == sealOf(slot);
 }
 
 // Free before anything else changes: a slot that is half a token is never used.
@@ -31,6 +40,7 @@ void write(TokenSlot* slot, const Sha256& key, std::string_view token,
     std::memcpy(slot->token, token.data(), token.size());
     std::atomic_signal_fence(std::memory_order_seq_cst);
     slot->length.store(static_cast<std::uint32_t>(token.size()));
+    slot->seal = sealOf(*slot);
 }
 
 }  // namespace
@@ -40,7 +50,7 @@ void write(TokenSlot* slot, const Sha256& key, std::string_view token,
 class TokenBoard::Guard {
 public:
     explicit Guard(TokenBoard* board) noexcept : board_(board) {
-        const RobustMutex::Lock lock = board->header_->mutex.lock(kLockTimeout);
+        const RobustMutex::Lock lock = board->patience_.lock(&board->header_->mutex);
         locked_ = lock != RobustMutex::Lock::kTimedOut;
         if (lock == RobustMutex::Lock::kOwnerDied) repair();
     }
@@ -54,7 +64,7 @@ public:
 
 private:
     void repair() noexcept {
-        for (std::uint32_t i = 0; i < board_->header_->slotCount; ++i) {
+        for (std::uint32_t i = 0; i < board_->slotCount_; ++i) {
             if (!isUsed(board_->slots_[i])) wipe(&board_->slots_[i]);
         }
         board_->counters_->add(Counter::kLockRepaired);
@@ -66,9 +76,9 @@ private:
 };
 
 TokenBoard::TokenBoard(TokenHeader* header, TokenSlot* slots, Counters* counters)
-    : header_(header), slots_(slots), counters_(counters) {
+    : header_(header), slots_(slots), slotCount_(header->slotCount), counters_(counters) {
     OCIPROXY_ASSERT(header->magic == kLayoutMagic && header->version == kLayoutVersion);
-    OCIPROXY_ASSERT(header->slotCount >= 1);
+    OCIPROXY_ASSERT(slotCount_ >= 1);
 }
 
 std::optional<std::string> TokenBoard::find(const Sha256& key) {
@@ -104,9 +114,9 @@ void TokenBoard::removeIf(const Sha256& key, std::string_view token) noexcept {
 }
 
 TokenSlot* TokenBoard::findSlot(const Sha256& key) noexcept {
-    TokenSlot* end = slots_ + header_->slotCount;
+    TokenSlot* end = slots_ + slotCount_;
     TokenSlot* slot = std::find_if(slots_, end, [&](const TokenSlot& candidate) {
-        return isUsed(candidate) && candidate.key == key;
+        return candidate.key == key && isUsed(candidate);
     });
     return slot == end ? nullptr : slot;
 }
@@ -118,7 +128,7 @@ TokenSlot* TokenBoard::roomFor(const Sha256& key, std::int64_t nowNs) noexcept {
         return isUsed(slot) ? std::max(slot.notAfterNs, nowNs) : std::int64_t{0};
     };
     return std::min_element(
-        slots_, slots_ + header_->slotCount,
+        slots_, slots_ + slotCount_,
         [&](const TokenSlot& a, const TokenSlot& b) noexcept { return worth(a) < worth(b); });
 }
 

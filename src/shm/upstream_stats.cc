@@ -19,8 +19,10 @@ std::string_view nameOf(const UpstreamCells& cells) noexcept {
     return {cells.name, cells.nameLength};
 }
 
+// A length that no program wrote makes no name.
 bool isNamed(const UpstreamCells& cells) noexcept {
-    return cells.state.load(std::memory_order_acquire) == UpstreamCells::kNamed;
+    return cells.state.load(std::memory_order_acquire) == UpstreamCells::kNamed &&
+           cells.nameLength <= UpstreamStats::kMaxNameLength;
 }
 
 // False when somebody else has taken the row meanwhile. One who is killed in between

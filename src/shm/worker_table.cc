@@ -36,8 +36,20 @@ bool WorkerTable::isCurrent(const WorkerId& id) const noexcept {
     return id.index < kMaxWorkers && id.epoch != 0 && slots_[id.index].epoch.load() == id.epoch;
 }
 
+// No time of our own is negative: so no difference overflows.
 bool WorkerTable::isResponsive(const WorkerId& id) const noexcept {
-    return isCurrent(id) && monotonicNs() - lastBeatNs(id.index) < nanoseconds(kHungAfter);
+    if (!isCurrent(id)) return false;
+    const std::int64_t beat = lastBeatNs(id.index);
+    const std::int64_t age = monotonicNs() - std::max(beat, std::int64_t{0});
+    return age < nanoseconds(kSilentAfter) && age > -nanoseconds(kSilentAfter);
+}
+
+void WorkerTable::affirm(const WorkerId& id) noexcept {
+    WorkerSlot& slot = at(slots_, id.index);
+    if (slot.epoch.load() != id.epoch) slot.epoch.store(id.epoch);
+    const std::int64_t nowNs = monotonicNs();
+    const std::int64_t beat = slot.beatNs.load();
+    if (beat < 0 || beat > nowNs) slot.beatNs.store(nowNs);
 }
 
 void WorkerTable::beat(const WorkerId& id) noexcept {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "fuzz/targets.h"
+#include "shm/claim_slot.h"
 #include "support/shared_tables.h"
 
 namespace ociproxy::fuzz {
@@ -89,6 +90,7 @@ private:
         ClaimSlot& slot = tables_.claimSlots[detail % kSlots];
         slot.endedNs -= 3'600'000'000'000;
         slot.keepUntilNs -= 3'600'000'000'000;
+        seal(&slot);  // a free slot stays free
     }
 
     void scribble(unsigned operation, unsigned detail) {

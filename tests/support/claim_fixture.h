@@ -9,6 +9,7 @@
 #include <cppunit/TestFixture.h>
 
 #include "ociproxy/shm/claim_table.h"
+#include "shm/claim_slot.h"
 #include "support/shared_tables.h"
 
 namespace ociproxy {
@@ -69,10 +70,11 @@ protected:
     void age(const std::string& name, Millis by) {
         slot(name).endedNs -= ns(by);
         slot(name).keepUntilNs -= ns(by);
+        seal(&slot(name));
     }
 
     void hang(std::uint32_t index) {
-        tables_.workerSlots[index].beatNs = monotonicNs() - ns(WorkerTable::kHungAfter) - 1;
+        tables_.workerSlots[index].beatNs = monotonicNs() - ns(WorkerTable::kSilentAfter) - 1;
     }
 
     ClaimTable::Result claimAndDie(const std::string& name, std::uint64_t bytes) {
@@ -95,6 +97,7 @@ protected:
         ClaimSlot& slot = tables_.claimSlots[handle.slot];
         slot.state = static_cast<std::uint32_t>(ClaimState::kOrphaned);
         slot.endedNs = monotonicNs() - ns(age);
+        seal(&slot);
     }
 
     void assertRefused(const ClaimHandle& handle) {

@@ -181,10 +181,15 @@ public:
     }
 
     void nonsenseInASlotCountsAsFree() {
-        const ClaimHandle handle = claim("a", one_).handle;
-        slot("a").ownerIndex = UINT32_MAX;
-        CPPUNIT_ASSERT(!found("a").ownerResponsive);
+        ClaimHandle handle = claim("a", one_).handle;
         slot("a").state = 77;
+        CPPUNIT_ASSERT(!claims_.find(key("a")) && !claims_.owns(handle));
+        handle = claim("a", one_).handle;
+        slot("a").ownerIndex = UINT32_MAX;
+        CPPUNIT_ASSERT(!claims_.find(key("a")) && !claims_.owns(handle));
+        handle = claim("a", one_).handle;
+        claims_.progress(handle, 5);
+        slot("a").bytes = 6;  // nobody may believe that these are there
         CPPUNIT_ASSERT(!claims_.find(key("a")) && !claims_.owns(handle));
         CPPUNIT_ASSERT(claim("a", one_).outcome == Outcome::kOwner);
     }

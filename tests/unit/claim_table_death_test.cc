@@ -2,6 +2,7 @@
 #include "ociproxy/shm/claim_table.h"
 
 #include <csignal>
+#include <cstdlib>
 #include <random>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include "ociproxy/base/text.h"
 #include "shm/robust_mutex.h"
 #include "support/shared_tables.h"
 
@@ -70,6 +72,7 @@ class ClaimTableDeathTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(aRepairThatIsKilledIsRepeated);
     CPPUNIT_TEST(theSweepRingsForTheDead);
     CPPUNIT_TEST(killsAtAnyMomentLeaveTheTableTrue);
+    CPPUNIT_TEST(holdersKilledUnderTheLockBlockNobody);
     CPPUNIT_TEST(aHeldLockIsWaitedForInVain);
     CPPUNIT_TEST(aHeldLockThatIsLetGoIsHad);
     CPPUNIT_TEST_SUITE_END();
@@ -163,6 +166,33 @@ public:
             assertTrue();
         }
         CPPUNIT_ASSERT_MESSAGE("no kill hit the lock: the test does not test", repairs() > 0);
+        takeAll();
+    }
+
+    // OCIPROXY_TORTURE_LOCK_KILLS says how many ("make torture": a thousand). A kill that
+    // comes a moment after the lock was given back does not count.
+    void holdersKilledUnderTheLockBlockNobody() {
+        const char* wanted = std::getenv("OCIPROXY_TORTURE_LOCK_KILLS");
+        const std::uint64_t kills = wanted ? parseUnsigned(wanted).value_or(50) : 50;
+        Dice dice(20260924);
+        const int* word = &tables_.claimHeader->mutex.mutex.__data.__lock;
+        for (std::uint64_t round = 0; repairs() < kills && round < 100 * kills; ++round) {
+            const WorkerId id = tables_.workers.raise(1);
+            const unsigned seed = dice(1'000'000);
+            const std::uint64_t target = scene_->operations + 1 + dice(30);
+            const pid_t child = forkChild([&] { operate(id, seed); });
+            awaitAtLeast(scene_->operations, target);
+            while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == 0) {
+            }
+            ::kill(child, SIGKILL);
+            CPPUNIT_ASSERT(WIFSIGNALED(waitForChild(child)));
+            const TimePoint began = now();
+            tables_.workers.raise(1);
+            claims_.sweep(id);
+            CPPUNIT_ASSERT(now() - began < kLockTimeout);
+            assertTrue();
+        }
+        CPPUNIT_ASSERT_EQUAL(kills, repairs());
         takeAll();
     }
 

@@ -9,10 +9,13 @@
 #include <memory>
 #include <set>
 #include <string>
+
+#include <linux/futex.h>
 #include <sys/ptrace.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include "shm/claim_slot.h"
 #include "support/runner.h"
 #include "support/shared_tables.h"
 
@@ -59,6 +62,7 @@ public:
         const ClaimTable::Result old = begin("old");
         claims_.finish(old.handle);
         claimSlot("old").endedNs = claimSlot("old").keepUntilNs = 0;
+        seal(&claimSlot("old"));
         for (std::size_t i = 1; i < 16; ++i) begin("other " + std::to_string(i));
         step([this] { claim(claims_, "new", actor_); }, [&](ClaimTable& table) {
             const std::optional<ClaimView> seen = table.find(key("new"));
@@ -224,6 +228,7 @@ private:
 
     // What lies in the memory, the mutex excepted.
     struct Snapshot {
+        std::uint64_t changing;
         std::uint64_t lastGeneration;
         std::uint64_t lastLineage;
         char slots[16 * sizeof(ClaimSlot)];
@@ -231,6 +236,7 @@ private:
 
     void takeSnapshot(Snapshot* out) const {
         std::memset(static_cast<void*>(out), 0, sizeof *out);
+        out->changing = tables_.claimHeader->changing;
         out->lastGeneration = tables_.claimHeader->lastGeneration;
         out->lastLineage = tables_.claimHeader->lastLineage;
         std::memcpy(out->slots, static_cast<const void*>(tables_.claimSlots.get()),
@@ -277,6 +283,7 @@ private:
 
     ClaimTable& afterDeath(const Snapshot& snapshot) {
         copy_ = std::make_unique<SharedTables<16>>();
+        copy_->claimHeader->changing = static_cast<std::uint32_t>(snapshot.changing);
         copy_->claimHeader->lastGeneration = snapshot.lastGeneration;
         copy_->claimHeader->lastLineage = snapshot.lastLineage;
         std::memcpy(static_cast<void*>(copy_->claimSlots.get()), snapshot.slots,
@@ -285,8 +292,9 @@ private:
             copy_->workerSlots[i].epoch = tables_.workerSlots[i].epoch.load();
             copy_->workerSlots[i].beatNs = tables_.workerSlots[i].beatNs.load();
         }
-        copyClaims_ = std::make_unique<ClaimTable>(copy_->claims());
+        copyClaims_.reset(new ClaimTable(copy_->claims()));
         copy_->workers.raise(actor_.index);
+        copy_->claimHeader->mutex.mutex.__data.__lock = FUTEX_OWNER_DIED;  // as the kernel does
         copyClaims_->sweep(actor_);
         return *copyClaims_;
     }

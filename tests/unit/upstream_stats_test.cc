@@ -19,6 +19,7 @@ class UpstreamStatsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(namesBeyondTheTableShareARow);
     CPPUNIT_TEST(longNamesShareARow);
     CPPUNIT_TEST(aRowLeftHalfNamedHarmsNobody);
+    CPPUNIT_TEST(aSpoiledLengthIsNoName);
     CPPUNIT_TEST(nothingIsLostBetweenThreadsAndProcesses);
     CPPUNIT_TEST_SUITE_END();
 
@@ -73,6 +74,14 @@ public:
         std::copy(cells_[1].name, cells_[1].name + cells_[1].nameLength, cells_[2].name);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, stats_.rows().size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, requests(row("quay.io"), UpstreamOutcome::k2xx));
+    }
+
+    void aSpoiledLengthIsNoName() {
+        stats_.observe("quay.io", UpstreamOutcome::k2xx, Micros{1});
+        cells_[0].nameLength = UINT32_MAX;
+        CPPUNIT_ASSERT(stats_.rows().empty());
+        stats_.observe("quay.io", UpstreamOutcome::k2xx, Micros{1});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, requests(row("quay.io"), UpstreamOutcome::k2xx));
     }
 
     void nothingIsLostBetweenThreadsAndProcesses() {

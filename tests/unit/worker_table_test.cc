@@ -68,7 +68,7 @@ public:
 
     void withoutBeatNobodyIsResponsive() {
         const WorkerId id = table_.raise(2);
-        const std::int64_t hung = std::chrono::nanoseconds(WorkerTable::kHungAfter).count();
+        const std::int64_t hung = std::chrono::nanoseconds(WorkerTable::kSilentAfter).count();
         tables_.workerSlots[2].beatNs = monotonicNs() - hung - 1;
         CPPUNIT_ASSERT(table_.isCurrent(id) && !table_.isResponsive(id));
         tables_.workerSlots[2].beatNs = monotonicNs() - hung / 2;
@@ -102,7 +102,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, table_.acceptingCount());
         table_.setAccepting(next, true);
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{1}, table_.acceptingCount());
-        const std::int64_t hung = std::chrono::nanoseconds(WorkerTable::kHungAfter).count();
+        const std::int64_t hung = std::chrono::nanoseconds(WorkerTable::kSilentAfter).count();
         tables_.workerSlots[1].beatNs = monotonicNs() - hung - 1;
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, table_.acceptingCount());
     }

@@ -11,6 +11,7 @@
 
 #include "ociproxy/base/clock.h"
 #include "ociproxy/base/digest.h"
+#include "ociproxy/shm/lock_patience.h"
 #include "ociproxy/shm/worker_table.h"
 
 namespace ociproxy {
@@ -90,9 +91,14 @@ struct ClaimHeader;
 //
 // All methods may be called from any thread of any process. Critical sections do
 // not allocate, throw, log or make system calls; the robust mutex is repaired when
-// its holder was killed, and waited for at most 2 s (a stopped holder): then the
-// method answers as if the table were full or the handle fenced. A claim whose end
-// could not be told for that reason has no responsive owner from then on.
+// its holder was killed, and waited for at most 2 s (a stopped holder), then 50 ms at a
+// time until it was had again: without it a method answers as if the table were full or
+// the handle fenced. A claim whose end could not be told for that reason has no
+// responsive owner from then on.
+//
+// Memory that a stray write has spoiled ends no process: a slot that is not as it was
+// sealed counts as free (its owner is fenced, its watchers find no trace of it), and a
+// lock whose holder does not exist is repaired like that of a dead one.
 //
 // A watcher's bit stays until the slot is given to another key or the watcher's
 // worker is swept, also over takeovers: followers go on being rung.
@@ -187,8 +193,13 @@ private:
 
     ClaimHeader* header_;
     ClaimSlot* slots_;
+    const std::uint32_t slotCount_;  // what is in the header may have been spoiled
     WorkerTable* workers_;
     Counters* counters_;
+    LockPatience patience_;
+    // The last numbers that this process saw given; guarded by the table's lock.
+    std::uint64_t seenGeneration_;
+    std::uint64_t seenLineage_;
 };
 
 // The key of a typed string: parts are joined by NUL, the first is the type.

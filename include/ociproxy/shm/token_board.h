@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ociproxy/base/digest.h"
+#include "ociproxy/shm/lock_patience.h"
 
 namespace ociproxy {
 
@@ -20,7 +21,8 @@ struct TokenSlot;
 // credential). When the board is full the token that ends first makes room.
 //
 // Any thread of any process; same rules of locking as ClaimTable. If the lock
-// cannot be had in 2 s nothing is found and nothing is kept.
+// cannot be had nothing is found and nothing is kept; a token that is not as it was
+// written is none.
 class TokenBoard {
 public:
     static constexpr std::size_t kMaxToken = 16 * 1024;
@@ -42,7 +44,9 @@ private:
 
     TokenHeader* header_;
     TokenSlot* slots_;
+    const std::uint32_t slotCount_;  // what is in the header may have been spoiled
     Counters* counters_;
+    LockPatience patience_;
 };
 
 }  // namespace ociproxy

@@ -37,9 +37,16 @@ public:
 
     // Whether `id` is the latest incarnation of its index.
     bool isCurrent(const WorkerId& id) const noexcept;
-    // isCurrent() and a beat younger than kHungAfter.
+    // isCurrent() and a beat younger than kSilentAfter: its claims are its own. Watchers
+    // look every half second: they are taken over within 10 s.
     bool isResponsive(const WorkerId& id) const noexcept;
+    static constexpr Millis kSilentAfter{9'000};
+    // Whoever has not beaten for so long is aborted by the master.
     static constexpr Millis kHungAfter{30'000};
+
+    // Says again that `id` is the latest incarnation, whatever stands in the memory that
+    // all can write to. Called by the master alone, of workers that live.
+    void affirm(const WorkerId& id) noexcept;
 
     // Says that this worker lives; called every second by a thread of its own.
     void beat(const WorkerId& id) noexcept;
