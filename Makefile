@@ -321,14 +321,27 @@ TORTURE_REQUESTS = 1000000
 TORTURE_RESPONSES = 100000
 TORTURE_FILES = 1000000
 
+TORTURE_LOCK_KILLS = 1000
+TORTURE_STORM_SECONDS = 1800
+TORTURE_FLIPS = 10000
+TORTURE_UNIT = ClaimTable RobustMutex TokenBoard
+TORTURE_INTEGRATION = TortureTest BrokenUpstreamTest UpstreamMatrixTest KillStormTest
+
 # OCIPROXY_TEST_TIMEOUT=0: it takes as long as it takes.
 torture: build-asan/config.mk
-	+@OCIPROXY_TORTURE_REQUESTS='$(TORTURE_REQUESTS)' OCIPROXY_TEST_TIMEOUT=0 \
+	@rm -f build-asan/test-results
+	+@export OCIPROXY_TEST_TIMEOUT=0 OCIPROXY_TORTURE_DEADLINES=1 \
+	    OCIPROXY_TORTURE_REQUESTS='$(TORTURE_REQUESTS)' \
 	    OCIPROXY_TORTURE_RESPONSES='$(TORTURE_RESPONSES)' \
-	    $(MAKE) --no-print-directory -C build-asan check-integration \
-	    TESTS='TortureTest BrokenUpstreamTest'
-	+@OCIPROXY_STORE_FILES='$(TORTURE_FILES)' $(MAKE) --no-print-directory check-unit \
-	    TESTS=passesOverALargeStoreQuickly
+	    OCIPROXY_TORTURE_LOCK_KILLS='$(TORTURE_LOCK_KILLS)' \
+	    OCIPROXY_TORTURE_STORM_SECONDS='$(TORTURE_STORM_SECONDS)' \
+	    OCIPROXY_TORTURE_FLIPS='$(TORTURE_FLIPS)'; \
+	    OCIPROXY_STORE_FILES='$(TORTURE_FILES)' $(MAKE) --no-print-directory check-unit \
+	        TESTS=passesOverALargeStoreQuickly || :; \
+	    make="$(MAKE) --no-print-directory -C build-asan"; \
+	    $$make check-unit TESTS='$(TORTURE_UNIT)' || :; \
+	    $$make check-integration TESTS='$(TORTURE_INTEGRATION)' || :
+	@$(suite) sum torture build-asan/test-results unit integration
 
 # ----- lint
 
