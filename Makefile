@@ -325,7 +325,7 @@ TORTURE_LOCK_KILLS = 1000
 TORTURE_STORM_SECONDS = 1800
 TORTURE_FLIPS = 10000
 TORTURE_UNIT = ClaimTable RobustMutex TokenBoard
-TORTURE_INTEGRATION = TortureTest BrokenUpstreamTest UpstreamMatrixTest KillStormTest
+TORTURE_INTEGRATION = TortureTest BrokenUpstreamTest UpstreamMatrixTest KillStormTest Disk
 
 # OCIPROXY_TEST_TIMEOUT=0: it takes as long as it takes.
 torture: build-asan/config.mk

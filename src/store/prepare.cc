@@ -18,9 +18,9 @@ namespace {
 
 constexpr Millis kLockPoll{20};
 
-Fd openLock(int directory, const std::string& file) {
+Fd openLock(int directory, const std::string& file, int access) {
     Fd lock(::openat(directory, kLockFile,
-                     O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600));
+                     access | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600));
     if (!lock) throwErrno("open " + file);
     if (!isOwnFile(statusOf(lock.get(), file))) {
         throw Error(cat(file, " is not a regular file of ours: remove it or choose another "
@@ -36,12 +36,23 @@ bool isStillThere(int directory, const Fd& lock, const std::string& file) {
            isSameFile(named, statusOf(lock.get(), file));
 }
 
-Fd tryLock(int directory, const std::string& file) {
-    Fd lock = openLock(directory, file);
+int lockNow(const Fd& lock) {
     int result;
     do {
         result = ::flock(lock.get(), LOCK_EX | LOCK_NB);
     } while (result != 0 && errno == EINTR);
+    return result;
+}
+
+// Not for writing: a file system with such a file cannot be made read-only while we run.
+// NFS wants that for an exclusive lock.
+Fd tryLock(int directory, const std::string& file) {
+    Fd lock = openLock(directory, file, O_RDONLY);
+    int result = lockNow(lock);
+    if (result != 0 && errno == EBADF) {
+        lock = openLock(directory, file, O_RDWR);
+        result = lockNow(lock);
+    }
     if (result != 0 && errno != EWOULDBLOCK) throwErrno("flock " + file);
     if (result != 0 || !isStillThere(directory, lock, file)) return Fd();
     return lock;
