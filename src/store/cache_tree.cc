@@ -34,7 +34,7 @@ bool isOurName(const std::string& name) {
         if (name == ours) return true;
     }
     return name == kLockFile || name == kVersionFile || name == kBoundFile ||
-           name == "seal.key" || name == "lost+found" || isScratchName(name);
+           name == kScrubFile || name == "seal.key" || name == "lost+found" || isScratchName(name);
 }
 
 bool holdsForeignNames(int directory, const std::string& path) {

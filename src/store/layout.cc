@@ -78,9 +78,12 @@ std::string repositoryDirectory(const RepositoryKey& where) {
     return cat(kRepositoriesDirectory, '/', sha256Hex(cat(where.upstream, '\0', where.repository)));
 }
 
+std::string linkName(ContentKind kind, const Digest& digest) {
+    return cat(contentKindName(kind), '-', digest.algorithmText(), '-', digest.hex());
+}
+
 StorePath linkPath(const RepositoryKey& where, ContentKind kind, const Digest& digest) {
-    return {cat(repositoryDirectory(where), '/', kLinksDirectory),
-            cat(contentKindName(kind), '-', digest.algorithmText(), '-', digest.hex())};
+    return {cat(repositoryDirectory(where), '/', kLinksDirectory), linkName(kind, digest)};
 }
 
 StorePath tagPath(const RepositoryKey& where, const std::string& tag) {

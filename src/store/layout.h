@@ -25,6 +25,7 @@ constexpr const char* kLockFile = "lock";
 constexpr const char* kVersionFile = "version";
 constexpr const char* kNameFile = "name";
 constexpr const char* kBoundFile = "auto_size";
+constexpr const char* kScrubFile = "scrub";
 
 // Directories of content and of metadata are named after the digest's first byte.
 constexpr unsigned kFanOut = 256;
@@ -44,6 +45,7 @@ StorePath metadataPath(const Digest& digest);
 StorePath temporaryPath(const Digest& digest, std::uint64_t lineage);
 StorePath partialPath(const Digest& digest);
 std::string repositoryDirectory(const RepositoryKey& where);
+std::string linkName(ContentKind kind, const Digest& digest);
 StorePath linkPath(const RepositoryKey& where, ContentKind kind, const Digest& digest);
 StorePath tagPath(const RepositoryKey& where, const std::string& tag);
 

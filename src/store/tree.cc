@@ -38,6 +38,18 @@ Tree::Tree(const std::string& directory, Durability durability)
     : directory_(directory), durability_(durability),
       root_(std::make_shared<const Fd>(openCacheDirectory(directory, IfMissing::kMake))) {}
 
+Tree::Tree(const std::string& directory, Fd root)
+    : directory_(directory), root_(std::make_shared<const Fd>(std::move(root))) {}
+
+std::unique_ptr<Tree> openExistingTree(const std::string& directory) {
+    Fd root = openCacheDirectory(directory, IfMissing::kLeave);
+    if (!root) return nullptr;
+    checkLayoutVersion(root.get(), directory);
+    std::unique_ptr<Tree> tree = std::make_unique<Tree>(directory, std::move(root));
+    // Any directory may be named by mistake.
+    return tree->readSmall({".", kVersionFile}) ? std::move(tree) : nullptr;
+}
+
 std::shared_ptr<const Fd> Tree::root() const {
     std::lock_guard<std::mutex> lock(mutex_);
     return root_;

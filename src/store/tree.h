@@ -23,6 +23,8 @@ class Tree {
 public:
     // Throws Error as openCacheDirectory() does.
     explicit Tree(const std::string& directory, Durability durability = Durability::kFull);
+    // `root`: the directory, open.
+    Tree(const std::string& directory, Fd root);
     Tree(const Tree&) = delete;
     Tree& operator=(const Tree&) = delete;
 
@@ -60,6 +62,10 @@ private:
     mutable std::mutex mutex_;          // guards root_
     std::shared_ptr<const Fd> root_;
 };
+
+// For commands beside a running proxy: nullptr when there is no store. Makes nothing.
+// Throws Error when what is there is none of ours.
+std::unique_ptr<Tree> openExistingTree(const std::string& directory);
 
 }  // namespace ociproxy
 
