@@ -9,6 +9,7 @@
 #include "ociproxy/proc/process_title.h"
 #include "ociproxy/proc/service.h"
 #include "ociproxy/proc/signals.h"
+#include "ociproxy/proc/store_commands.h"
 #include "ociproxy/version.h"
 
 using namespace ociproxy;
@@ -33,6 +34,9 @@ int run(int argc, char** argv) {
         checkFiles(config);
         return print(configName(config) + ": configuration is valid\n");
     }
+
+    if (line.action == Action::kPurge) return runPurge(line, config);
+    if (line.action == Action::kVerify) return runVerify(line, config);
 
     ProcessTitle title = ProcessTitle::over(argc, argv);
     return runService(line, config, &title);

@@ -1,6 +1,7 @@
 #include "ociproxy/proc/command_line.h"
 
 #include <cerrno>
+#include <optional>
 #include <sstream>
 #include <unistd.h>
 
@@ -37,6 +38,17 @@ const ActionOption kActions[] = {
     {"help", "", "print this help and exit", CommandLine::Action::kHelp},
 };
 
+// Words that come before their operands.
+struct Command {
+    const char* name;
+    CommandLine::Action action;
+};
+
+const Command kCommands[] = {
+    {"purge", CommandLine::Action::kPurge},
+    {"verify", CommandLine::Action::kVerify},
+};
+
 OptionSet options() {
     OptionSet set;
     set.addOption(Option("config", "c", "read the configuration from FILE").argument("FILE"));
@@ -44,7 +56,17 @@ OptionSet options() {
     for (const ActionOption& row : kActions) {
         set.addOption(Option(row.name, row.letter, row.description).group("action"));
     }
+    set.addOption(Option("repair", "", "verify: take what is damaged out of the cache"));
+    set.addOption(Option("rate", "", "verify: read at most SIZE bytes per second, such as 50M")
+                      .argument("SIZE"));
+    set.addOption(Option("json", "", "verify: end with one JSON object instead of a line"));
     return set;
+}
+
+std::uint64_t rateFrom(const std::string& text) {
+    const std::optional<std::uint64_t> rate = parseSize(text);
+    if (!rate || *rate == 0) throw Error("--rate wants a size, such as 50M");
+    return *rate;
 }
 
 void apply(CommandLine& line, const std::string& option, const std::string& argument) {
@@ -53,9 +75,40 @@ void apply(CommandLine& line, const std::string& option, const std::string& argu
         line.configFile = argument;
     }
     if (option == "daemon") line.daemon = true;
+    if (option == "repair") line.repair = true;
+    if (option == "json") line.json = true;
+    if (option == "rate") line.rate = rateFrom(argument);
     for (const ActionOption& row : kActions) {
-        if (option == row.name) line.action = row.action;
+        if (option != row.name) continue;
+        if (line.action != CommandLine::Action::kServe) {
+            throw Error(cat("--", option, " is no option of a command"));
+        }
+        line.action = row.action;
     }
+}
+
+void applyWord(CommandLine& line, const std::string& word) {
+    if (line.action == CommandLine::Action::kPurge) {
+        line.operands.push_back(word);
+        return;
+    }
+    for (const Command& command : kCommands) {
+        if (word != command.name || line.action != CommandLine::Action::kServe) continue;
+        line.action = command.action;
+        return;
+    }
+    throw Error(cat("unexpected argument: ", word));
+}
+
+// What options of other actions were given is a mistake, not to be passed over.
+void requireFitting(const CommandLine& line) {
+    const bool verify = line.action == CommandLine::Action::kVerify;
+    const bool purge = line.action == CommandLine::Action::kPurge;
+    if (!verify && (line.repair || line.json || line.rate > 0)) {
+        throw Error("--repair, --rate and --json belong to verify");
+    }
+    if ((verify || purge) && line.daemon) throw Error("--daemon is for serving");
+    if (purge && line.operands.empty()) throw Error("purge: which REFERENCE or DIGEST?");
 }
 
 CommandLine parse(const std::vector<std::string>& arguments) {
@@ -66,12 +119,14 @@ CommandLine parse(const std::vector<std::string>& arguments) {
         std::string option;
         std::string value;
         if (!processor.process(argument, option, value)) {
-            throw Error(cat("unexpected argument: ", argument));
+            applyWord(line, argument);
+            continue;
         }
         // Without a name when the option's argument is still to come.
         if (!option.empty()) apply(line, option, value);
     }
     processor.checkRequired();  // an argument still to come never came
+    requireFitting(line);
     return line;
 }
 
@@ -100,7 +155,9 @@ std::string helpText() {
     OptionSet set = options();
     Poco::Util::HelpFormatter formatter(set);
     formatter.setCommand("ociproxy");
-    formatter.setUsage("[-c FILE] [--daemon | -t | -T] [--version] [--help]");
+    formatter.setUsage("[-c FILE] [--daemon | -t | -T] [--version] [--help]\n"
+                       "ociproxy purge [-c FILE] REFERENCE|DIGEST ...\n"
+                       "ociproxy verify [-c FILE] [--repair] [--rate=SIZE] [--json]");
     formatter.setHeader("OCI registry proxy with a content-addressed cache on local disk.");
     formatter.setFooter(cat("Without -c the configuration is read from ", defaultConfigFile(),
                             " if that is there; otherwise built-in defaults hold."));

@@ -11,6 +11,8 @@
 #include "ociproxy/base/text.h"
 #include "ociproxy/conf/config.h"
 #include "ociproxy/proc/exit_status.h"
+#include "ociproxy/proc/store_commands.h"
+#include "proc/progress_bar.h"
 
 namespace ociproxy {
 
@@ -25,6 +27,10 @@ class CommandLineTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(actionsExcludeEachOther);
     CPPUNIT_TEST(mistakesAreUsageErrors);
     CPPUNIT_TEST(mistakesAreNamed);
+    CPPUNIT_TEST(commandsTakeTheirOwnOptions);
+    CPPUNIT_TEST(commandsRefuseOtherOptions);
+    CPPUNIT_TEST(purgeTargetsAreNormalised);
+    CPPUNIT_TEST(progressIsALine);
     CPPUNIT_TEST(helpNamesEveryOption);
     CPPUNIT_TEST(aGivenFileIsRead);
     CPPUNIT_TEST(aFileThatIsNotThereIsAConfigurationError);
@@ -87,9 +93,66 @@ public:
         }
     }
 
+    void commandsTakeTheirOwnOptions() {
+        const CommandLine purge = parseCommandLine({"purge", "-c", "f", "a.test/b", "c.test/d"});
+        CPPUNIT_ASSERT(purge.action == Action::kPurge);
+        CPPUNIT_ASSERT_EQUAL(std::string("f"), purge.configFile);
+        CPPUNIT_ASSERT((std::vector<std::string>{"a.test/b", "c.test/d"}) == purge.operands);
+        const CommandLine verify =
+            parseCommandLine({"-c", "f", "verify", "--repair", "--rate=2M", "--json"});
+        CPPUNIT_ASSERT(verify.action == Action::kVerify);
+        CPPUNIT_ASSERT(verify.repair && verify.json);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2} << 20, verify.rate);
+        // Behind "--" all are operands, also what looks like a word of ours.
+        CPPUNIT_ASSERT_EQUAL(std::string("verify"),
+                             parseCommandLine({"purge", "--", "verify"}).operands.at(0));
+    }
+
+    void commandsRefuseOtherOptions() {
+        for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+                 {"purge"}, {"verify", "x"}, {"verify", "purge", "x"}, {"purge", "-t", "x"},
+                 {"-t", "verify"}, {"purge", "--repair", "x"}, {"--json"}, {"--rate=1M"},
+                 {"verify", "--rate=0"}, {"verify", "--rate=x"}, {"verify", "-d"},
+                 {"purge", "x", "-d"}, {"--repair"}}) {
+            CPPUNIT_ASSERT_EQUAL(EX_USAGE, statusOf(arguments));
+        }
+    }
+
+    void purgeTargetsAreNormalised() {
+        const Config config = parseConfig("[upstream docker.io]\naliases = hub\n", "test");
+        const std::string digest = cat("sha256:", std::string(64, 'a'));
+        CPPUNIT_ASSERT(!parsePurgeTarget(digest, config).where);
+        CPPUNIT_ASSERT_EQUAL(digest, parsePurgeTarget(digest, config).digest->text());
+        for (const char* word : {"docker.io/alpine:3", "hub/library/alpine:3",
+                                 "index.docker.io/alpine:3"}) {
+            const PurgeTarget target = parsePurgeTarget(word, config);
+            CPPUNIT_ASSERT_EQUAL(std::string("docker.io"), target.where->upstream);
+            CPPUNIT_ASSERT_EQUAL(std::string("library/alpine"), target.where->repository);
+            CPPUNIT_ASSERT_EQUAL(std::string("3"), target.tag);
+        }
+        CPPUNIT_ASSERT(parsePurgeTarget(cat("quay.io/a/b@", digest), config).digest);
+        CPPUNIT_ASSERT(parsePurgeTarget("quay.io/a/b", config).tag.empty());
+        for (const char* word : {"", "x", "x/y", "quay.io/", "quay.io/a:3.*", "quay.io/a@x",
+                                 "../etc", "quay.io/A", "sha256:abc"}) {
+            CPPUNIT_ASSERT_THROW_MESSAGE(word, parsePurgeTarget(word, config), FatalError);
+        }
+    }
+
+    void progressIsALine() {
+        const std::uint64_t mega = 1024 * 1024;
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("[===============               ]  50 %  10M/s  10s left"),
+            progressText(100 * mega, 200 * mega, Millis{10'000}));
+        CPPUNIT_ASSERT_EQUAL(cat('[', std::string(30, '='), "] 100 %  0M/s"),
+                             progressText(0, 0, Millis{0}));
+        CPPUNIT_ASSERT(startsWith(progressText(300, 200, Millis{1}), "[=============="));
+    }
+
     void helpNamesEveryOption() {
         std::string help = helpText();
-        for (const char* part : {"usage: ociproxy", "-cFILE", "-t", "-T", "--version", "--help"}) {
+        for (const char* part : {"usage: ociproxy", "-cFILE", "-t", "-T", "--version", "--help",
+                                 "--repair", "--rate", "--json", "ociproxy purge",
+                                 "ociproxy verify"}) {
             CPPUNIT_ASSERT_MESSAGE(cat(part, " in ", help), help.find(part) != std::string::npos);
         }
         CPPUNIT_ASSERT(endsWith(help, "\n"));

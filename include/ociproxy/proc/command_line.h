@@ -11,10 +11,23 @@ struct Config;
 
 // What the command line asks for. A plain value.
 struct CommandLine {
-    enum class Action : std::uint8_t { kServe, kCheck, kDump, kVersion, kHelp };
+    enum class Action : std::uint8_t {
+        kServe,
+        kCheck,
+        kDump,
+        kVersion,
+        kHelp,
+        kPurge,
+        kVerify,
+    };
     Action action = Action::kServe;
     std::string configFile;  // as given; empty: not given
     bool daemon = false;
+    std::vector<std::string> operands;  // of purge: never empty
+    // Of verify.
+    bool repair = false;
+    bool json = false;
+    std::uint64_t rate = 0;  // bytes per second; 0: no limit
 };
 
 // Reads the arguments after the program's name. Throws FatalError (EX_USAGE).
