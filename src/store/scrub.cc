@@ -44,7 +44,7 @@ void writeCursor(Tree& tree, const Cursor& cursor) {
     record.setTime("begun", cursor.begun);
     record.setNumber("place", cursor.place);
     record.setText("after", cursor.after);
-    tree.writeSmall(cursorPath(), record.text(), Durability::kNone);
+    tree.writeSmall(cursorPath(), record.text(), Sync::kNo);
 }
 
 }  // namespace

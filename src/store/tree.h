@@ -58,7 +58,7 @@ private:
     void makePath(const std::string& path);
 
     const std::string directory_;
-    const Durability durability_;
+    const Durability durability_ = Durability::kFull;
     mutable std::mutex mutex_;          // guards root_
     std::shared_ptr<const Fd> root_;
 };
