@@ -131,7 +131,8 @@ public:
     void filesOfTheStoppedDoNot() {
         const pid_t child = ::fork();
         if (child == 0) {
-            std::unique_ptr<ContentWriter> writer = fixture_->another()->create(*digest_, 1);
+            const std::unique_ptr<Store> theirs = fixture_->another();
+            const std::unique_ptr<ContentWriter> writer = theirs->create(*digest_, 1);
             writer->append(content_.data(), kMiB);
             ::raise(SIGSTOP);
             ::_exit(0);

@@ -26,7 +26,7 @@ class TakeOverTest : public WorksFixture {
     CPPUNIT_TEST(tokenIsFetchedOnTheSpot);
     CPPUNIT_TEST(tokenThatRunsOutInMidFillIsFetchedOnTheSpot);
     CPPUNIT_TEST(refusedTokensEndTheTakeOver);
-    CPPUNIT_TEST(fourTriesForNextToNothingAreEnough);
+    CPPUNIT_TEST(fiveResumesForNextToNothingAreEnough);
     CPPUNIT_TEST(whatBringsBytesGoesOn);
     CPPUNIT_TEST_SUITE_END();
 
@@ -135,12 +135,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, countTokens());
     }
 
-    void fourTriesForNextToNothingAreEnough() {
+    void fiveResumesForNextToNothingAreEnough() {
         fillWith(std::string(kMiB, 'b'));
-        servePieces({1000, 1000, 1000, 1000, 1000, 1000});
+        servePieces({1000, 1000, 1000, 1000, 1000, 1000, 1000});
+        context_->retryPause = Millis{1};
         runFill();
         CPPUNIT_ASSERT(fillView().state == ClaimState::kFailed);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, server_->requests().size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{6}, server_->requests().size());
         CPPUNIT_ASSERT(!fixture_->store->info(*digest_));
     }
 
