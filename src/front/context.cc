@@ -50,6 +50,7 @@ Finished describe(const Connection& connection, bool complete) {
         finished.status = transfer->status();
         finished.bodyBytes = transfer->bodyBytes();
         finished.cacheResult = transfer->cacheResult();
+        if (!complete) finished.fileError = transfer->error();
         finished.upstreamStatus = transfer->upstreamStatus();
         if (transfer->begunAt()) finished.firstByte = since(from, *transfer->begunAt());
     }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "ociproxy/shm/shared_state.h"
 #include "ociproxy/store/disk_space.h"
 #include "ociproxy/store/evictor.h"
+#include "ociproxy/store/scrub.h"
 #include "ociproxy/store/store.h"
 #include "proc/disk_keeper.h"
 #include "proc/module_options.h"
@@ -107,6 +109,8 @@ namespace {
 constexpr Millis kLookEvery{1'000};
 // Unlinking a million files must not slow who serves them.
 constexpr int kNice = 5;
+constexpr int kLowestPriority = 19;
+constexpr Millis kScrubRetry{60'000};
 
 // Works when work is due; never stopped: the process is left instead.
 [[noreturn]] void workForEver(Janitor& janitor) {
@@ -119,6 +123,27 @@ constexpr int kNice = 5;
         const std::uint32_t seen = budget.bell();
         keeper.work(now());
         budget.wait(seen, kLookEvery);
+    }
+}
+
+// What follows reads for nobody who waits: the disk's idle time is enough.
+void becomeIdle() noexcept {
+    constexpr int kWhoThread = 1;       // IOPRIO_WHO_PROCESS, and 0: this thread
+    constexpr int kIdleClass = 3 << 13;  // IOPRIO_CLASS_IDLE
+    (void)::syscall(SYS_ioprio_set, kWhoThread, 0, kIdleClass);
+    (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kLowestPriority);
+}
+
+[[noreturn]] void scrubForEver(Scrub& scrub, Log& log) {
+    becomeIdle();
+    for (;;) {
+        Millis wait = kScrubRetry;
+        try {
+            wait = scrub.work();
+        } catch (const std::exception& e) {
+            log.warning(cat("scrubbing: ", failureText(e)));
+        }
+        std::this_thread::sleep_for(wait);
     }
 }
 
@@ -164,6 +189,12 @@ int runJanitor(const Heritage& heritage, Seat& seat) {
     DiskKeeper keeper(keeperOptions);
     std::thread worker([&janitor] { workForEver(janitor); });
     std::thread keeping([&] { keepForEver(keeper, heritage.shared->budget()); });
+    std::optional<Scrub> scrub;
+    std::thread scrubbing;
+    if (heritage.config->scrubRate > 0) {
+        scrub.emplace(scrubOptions(heritage));
+        scrubbing = std::thread([&] { scrubForEver(*scrub, *heritage.log); });
+    }
     if (front) front->start();
     seat.boot.ready();
     for (;;) {

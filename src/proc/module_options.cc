@@ -41,6 +41,15 @@ Durability durabilityFrom(DurabilitySetting setting) noexcept {
     return Durability::kFull;
 }
 
+VerifyOnRead verifyOnReadFrom(VerifySetting setting) noexcept {
+    switch (setting) {
+        case VerifySetting::kFirst: return VerifyOnRead::kFirst;
+        case VerifySetting::kAlways: return VerifyOnRead::kAlways;
+        case VerifySetting::kOff: break;
+    }
+    return VerifyOnRead::kOff;
+}
+
 void requireReadable(const Config& config, const UpstreamConfig& section) {
     if (section.caFile.empty() || ::access(section.caFile.c_str(), R_OK) == 0) return;
     throw ConfigError(cat(config.file, ":", section.line, ": upstream ", section.name,
@@ -107,6 +116,14 @@ Store::Options storeOptions(const Heritage& heritage) {
     return out;
 }
 
+Scrub::Options scrubOptions(const Heritage& heritage) {
+    Scrub::Options out;
+    out.store = storeOptions(heritage);
+    out.rate = heritage.config->scrubRate;
+    out.verified = heritage.shared->counters().cell(Counter::kContentVerified);
+    return out;
+}
+
 Evictor::Options evictorOptions(const Heritage& heritage) {
     Evictor::Options out;
     out.directory = heritage.config->cacheDir;
@@ -145,6 +162,7 @@ Proxy::Options proxyOptions(const Heritage& heritage, const WorkerId& self) {
     out.unverifiedRanges = heritage.config->unverifiedRanges;
     out.finishBelow = heritage.config->finishBelow;
     out.keepPartials = heritage.config->partialMaxAge.count() > 0;
+    out.verifyOnRead = verifyOnReadFrom(heritage.config->verifyOnRead);
     out.openFiles = openFileLimit(descriptorLimit());
     return out;
 }

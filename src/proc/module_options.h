@@ -8,6 +8,7 @@
 #include "ociproxy/proxy/proxy.h"
 #include "ociproxy/proxy/status_pages.h"
 #include "ociproxy/store/evictor.h"
+#include "ociproxy/store/scrub.h"
 #include "ociproxy/store/store.h"
 #include "ociproxy/upstream/client.h"
 #include "ociproxy/upstream/settings.h"
@@ -24,6 +25,7 @@ UpstreamDirectory directoryFrom(const Config& config);
 
 Store::Options storeOptions(const Heritage& heritage);
 // Pins with the names that upstreams have in the store.
+Scrub::Options scrubOptions(const Heritage& heritage);
 Evictor::Options evictorOptions(const Heritage& heritage);
 // What other modules provide (resolver, store, client ...) is left to the caller.
 UpstreamClient::Options clientOptions(const Heritage& heritage);

@@ -24,7 +24,7 @@ std::string progressText(std::uint64_t done, std::uint64_t total, Millis elapsed
     const double part = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
     const std::size_t filled = static_cast<std::size_t>(part * static_cast<double>(kWidth));
     const std::uint64_t percent = static_cast<std::uint64_t>(part * 100);
-    const std::uint64_t millis = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(elapsed.count()));
+    const std::uint64_t millis = static_cast<std::uint64_t>(std::max(elapsed, Millis{1}).count());
     const std::uint64_t perSecond = done * 1000 / millis;
     std::string text = cat('[', std::string(filled, '='), std::string(kWidth - filled, ' '), "] ",
                            padded(cat(percent), 3), " %  ", perSecond / kMega, "M/s");

@@ -96,8 +96,8 @@ PurgeTarget parsePurgeTarget(const std::string& word, const Config& config) {
     std::string problem;
     const std::optional<Pin> named = parsePin(withoutAlias(word, config), &problem);
     if (!named || (!named->tags.empty() && !named->namesOneTag())) {
-        throw FatalError(EX_USAGE, cat("purge ", logEscape(word), ": a DIGEST or REGISTRY/REPOSITORY"
-                                       "[:TAG|@DIGEST] is expected"));
+        throw FatalError(EX_USAGE, cat("purge ", logEscape(word), ": a DIGEST or "
+                                       "REGISTRY/REPOSITORY[:TAG|@DIGEST] is expected"));
     }
     out.where = RepositoryKey{named->registry, named->repository};
     out.digest = named->digest;

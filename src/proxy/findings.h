@@ -83,6 +83,7 @@ struct Findings {
     std::optional<PassReason> passReason;     // what is not stored is to be passed through
     std::optional<Passed> passed;
     std::optional<TagEntry> tagEntry;         // of the check, where it could not be stored
+    bool damaged = false;  // what was to be served was found damaged by who would remember it
     std::optional<HitFacts> hit;  // set with a reply that needed neither upstream nor wait
 };
 

@@ -19,6 +19,15 @@ std::string keyOf(const Request& request) {
 // Of a reply that is put together on the reactor's thread: each costs a system call.
 constexpr std::size_t kMaxSlices = 16;
 
+std::optional<std::string> readIfIntact(const Fd& file, std::uint64_t size,
+                                        const Digest& digest) {
+    try {
+        return readVerified(file, size, digest);
+    } catch (const SysError&) {
+        return std::nullopt;
+    }
+}
+
 std::uint64_t sizeOf(const FileBody& body) noexcept {
     std::uint64_t total = 0;
     for (const FileSlice& slice : body.slices) total += slice.size;
@@ -31,21 +40,19 @@ HitCache::HitCache(const Options& options) : options_(options) {
     OCIPROXY_ASSERT(options.generation != nullptr);
 }
 
-void HitCache::put(const Request& request, HitFacts hit, const std::string& nsAsReceived,
+bool HitCache::put(const Request& request, HitFacts hit, const std::string& nsAsReceived,
                    std::uint64_t generation) {
     const Fd& file = *hit.content.file;
     const std::uint64_t size = hit.content.info.size;
     const std::optional<FileState> state = lookAtFile(file);
-    if (!state || state->size != size) return;
+    if (!state || state->size != size) return true;
+    const bool small = size <= options_.maxSmall;
+    if (!small && options_.onlyInMemory) return true;
     std::string bytes;
-    if (size <= options_.maxSmall) {
-        try {
-            std::optional<std::string> read = readVerified(file, size, hit.facts.digest);
-            if (!read) return;
-            bytes = std::move(*read);
-        } catch (const SysError&) {
-            return;  // whoever plans the next request will see and say it
-        }
+    if (small) {
+        std::optional<std::string> read = readIfIntact(file, size, hit.facts.digest);
+        if (!read) return false;
+        bytes = std::move(*read);
     }
     std::shared_ptr<Entry> entry = std::make_shared<Entry>(std::move(hit));
     entry->key = keyOf(request);
@@ -54,6 +61,7 @@ void HitCache::put(const Request& request, HitFacts hit, const std::string& nsAs
     entry->bytes = std::move(bytes);
     entry->until = endOf(entry->hit);
     remember(std::move(entry), generation);
+    return true;
 }
 
 std::optional<Reply> HitCache::reply(const Request& request) {

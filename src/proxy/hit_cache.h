@@ -36,6 +36,7 @@ public:
         std::size_t maxBytes = 4 * 1024 * 1024;  // of all such
         std::size_t maxRead = 64 * 1024;         // ranges that are read here, if resident
         std::size_t maxResident = 256 * 1024;    // content that is said to be resident
+        bool onlyInMemory = false;               // nothing whose bytes are not kept
         Millis validity{10'000};
         Millis residence{100};                   // how long that is believed
         const std::atomic<std::uint64_t>* generation = nullptr;
@@ -48,8 +49,9 @@ public:
     // To be asked before a plan is made whose hit may be put here.
     std::uint64_t generation() const noexcept { return options_.generation->load(); }
     // Remembers a hit by the request that it answered. May wait for the disk, once per
-    // entry; content that cannot be looked at is not remembered. Throws std::bad_alloc.
-    void put(const Request& request, HitFacts hit, const std::string& nsAsReceived,
+    // entry; content that cannot be looked at is not remembered. False: its bytes were read
+    // and are not those of its digest, or could not be read. Throws std::bad_alloc.
+    bool put(const Request& request, HitFacts hit, const std::string& nsAsReceived,
              std::uint64_t generation);
     // The whole reply to a GET or HEAD that was answered before, conditions and ranges
     // observed; nullopt when it must be planned. Never waits.

@@ -8,6 +8,7 @@
 #include "proxy/failure_map.h"
 #include "proxy/passed_reply.h"
 #include "proxy/planner_inquiry.h"
+#include "proxy/read_verifier.h"
 
 namespace ociproxy {
 
@@ -157,26 +158,45 @@ Step Planner::checkTag(const Inquiry& inquiry) const {
 Step Planner::planContent(const Inquiry& inquiry, const Digest& digest, bool byTag) const {
     const std::optional<StoredContent> content = open(inquiry, digest);
     if (content) {
-        if (mayServe(inquiry, digest, content->info)) {
-            return stored(inquiry, digest, byTag, *content);
-        }
-        return confirm(inquiry, digest);
+        if (!mayServe(inquiry, digest, content->info)) return confirm(inquiry, digest);
+        std::optional<Step> step = stored(inquiry, digest, byTag, *content);
+        if (step) return *std::move(step);
     }
     if (inquiry.request.method == Method::kHead) return planHead(inquiry, digest, byTag);
     return planMiss(inquiry, digest, byTag);
 }
 
-Step Planner::stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
-                     const StoredContent& content) const {
+std::optional<Step> Planner::stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
+                                    const StoredContent& content) const {
     const ContentFacts facts = factsOf(inquiry.target, digest, byTag, &content.info);
     const CacheStatus status = cacheServed(inquiry.findings);
     Reply reply = storedReply(inquiry.request, facts, content, status);
     reply.upstreamStatus = inquiry.findings.upstreamStatus;
-    if (!byTag && status.word == cacheHit().word) {
+    bool remember = true;
+    if (options_.verifier && !vouch(inquiry, digest, content, &reply, &remember)) {
+        inquiry.findings.damaged = true;
+        return std::nullopt;
+    }
+    if (!byTag && remember && status.word == cacheHit().word) {
         inquiry.findings.hit = HitFacts{facts, content, std::nullopt};
         if (!facts.isPublic) inquiry.findings.hit->linkedUntil = inquiry.findings.linkedUntil;
     }
-    return reply;
+    return std::optional<Step>(std::in_place, std::move(reply));
+}
+
+// Has what is about to be sent hashed again where that is to be. False: it is damaged.
+bool Planner::vouch(const Inquiry& inquiry, const Digest& digest, const StoredContent& content,
+                    Reply* reply, bool* remember) const {
+    ReadVerifier& verifier = *options_.verifier;
+    if (inquiry.request.method == Method::kGet && std::holds_alternative<FileBody>(reply->body)) {
+        switch (verifier.judge(digest, inquiry.target.kind(), content)) {
+        case ReadVerifier::Verdict::kDamaged: return false;
+        case ReadVerifier::Verdict::kPending: verifier.follow(digest, content, reply); break;
+        case ReadVerifier::Verdict::kTrusted: break;
+        }
+    }
+    *remember = verifier.mayRemember(content);
+    return true;
 }
 
 bool Planner::linked(const Inquiry& inquiry, const Digest& digest) const {
@@ -251,7 +271,9 @@ Step Planner::planMiss(const Inquiry& inquiry, const Digest& digest, bool byTag)
             return refuse(inquiry.findings, *shared);
         }
     }
-    if (view && view->state == ClaimState::kCommitted && open(inquiry, digest)) {
+    // What is damaged and cannot be moved out of the way would be found again and again.
+    if (view && view->state == ClaimState::kCommitted && !inquiry.findings.damaged &&
+        open(inquiry, digest)) {
         return planContent(inquiry, digest, byTag);  // committed between the two looks
     }
     const bool blob = inquiry.target.kind() == ContentKind::kBlob;

@@ -21,6 +21,7 @@
 
 namespace ociproxy {
 
+class ReadVerifier;
 class StoreTrouble;
 
 // Makes bodies that follow a running fill.
@@ -58,6 +59,7 @@ public:
         UpstreamClient* client = nullptr;
         FollowerSource* followers = nullptr;
         StoreTrouble* trouble = nullptr;
+        ReadVerifier* verifier = nullptr;  // nullptr: hits are not hashed again
         std::uint32_t self = 0;  // worker index whose doorbell rings
         std::optional<Millis> followAfter;
         bool unverifiedRanges = true;
@@ -82,8 +84,11 @@ private:
     Step runningFill(const Inquiry& inquiry, const Digest& digest, bool byTag,
                      const ClaimView& view) const;
     Step confirm(const Inquiry& inquiry, const Digest& digest) const;
-    Step stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
-                const StoredContent& content) const;
+    // nullopt: it was found damaged and is not there any more.
+    std::optional<Step> stored(const Inquiry& inquiry, const Digest& digest, bool byTag,
+                               const StoredContent& content) const;
+    bool vouch(const Inquiry& inquiry, const Digest& digest, const StoredContent& content,
+               Reply* reply, bool* remember) const;
 
     // As the store's, but what cannot be read is absent.
     std::optional<StoredContent> open(const Inquiry& inquiry, const Digest& digest) const;

@@ -12,6 +12,7 @@
 #include "proxy/hit_cache.h"
 #include "proxy/plan.h"
 #include "proxy/plan_threads.h"
+#include "proxy/read_verifier.h"
 #include "proxy/replies.h"
 #include "proxy/request_result.h"
 #include "proxy/upstream_pool.h"
@@ -52,6 +53,9 @@ public:
     void handle(std::shared_ptr<Exchange> exchange);
     const Options& options() const { return options_; }
 
+    // A body of the reply to this could not be read.
+    void suspect(const Request& request) noexcept;
+
     void replan(SessionPtr session) override { planThreads_.push(std::move(session)); }
     std::shared_ptr<GrowingBody> follow(const Target& target, const Digest& digest,
                                         const ClaimView& view) override;
@@ -66,7 +70,10 @@ private:
     void step(SessionPtr session) noexcept;
     void advance(const SessionPtr& session);
     void deliver(const Session& session, Reply reply) noexcept;
-    void remember(Session* session, std::uint64_t generation);
+    bool remember(Session* session, std::uint64_t generation);
+    ReadVerifier::Options verifierOptions() const;
+    void planAnew(const SessionPtr& session);
+    void look(const Digest& digest, ContentKind kind);
     void takeOver(const Target& target, const Digest& digest);
     std::shared_ptr<StreamSource> goOn(const Target& target, const Digest& digest,
                                        Continuation::Part part);
@@ -77,6 +84,7 @@ private:
     ClaimWatcher watcher_;
     UpstreamPool pool_;
     HitCache hits_;
+    ReadVerifier verifier_;
     PlanThreads planThreads_;
     Planner planner_;
 };
@@ -87,6 +95,7 @@ Proxy::Impl::Impl(const Options& options)
       watcher_(&options.shared->claims(), &options.shared->workers(), options.self.index),
       pool_(poolOptions(options)),
       hits_(hitOptions(options)),
+      verifier_(verifierOptions()),
       planThreads_([this](SessionPtr session) { step(std::move(session)); }),
       planner_(plannerOptions()) {
     prepareContext();
@@ -111,8 +120,17 @@ UpstreamPool::Options Proxy::Impl::poolOptions(const Options& options) {
 HitCache::Options Proxy::Impl::hitOptions(const Options& options) {
     HitCache::Options hits;
     hits.maxFiles = options.openFiles;
+    hits.onlyInMemory = options.verifyOnRead == VerifyOnRead::kAlways;
     hits.generation = &options.shared->storeGeneration();
     return hits;
+}
+
+ReadVerifier::Options Proxy::Impl::verifierOptions() const {
+    ReadVerifier::Options verifier;
+    verifier.mode = options_.verifyOnRead;
+    verifier.store = options_.store;
+    verifier.counters = &options_.shared->counters();
+    return verifier;
 }
 
 Planner::Options Proxy::Impl::plannerOptions() {
@@ -122,6 +140,7 @@ Planner::Options Proxy::Impl::plannerOptions() {
     planner.client = options_.client;
     planner.followers = this;
     planner.trouble = &trouble_;
+    planner.verifier = &verifier_;
     planner.self = options_.self.index;
     planner.followAfter = options_.followAfter;
     planner.unverifiedRanges = options_.unverifiedRanges;
@@ -158,6 +177,7 @@ void Proxy::Impl::stop() {
     pool_.stop();
     watcher_.stop();
     planThreads_.stop();
+    verifier_.stop();
 }
 
 // A request that may have been here before is left to the plan, which looks.
@@ -219,7 +239,7 @@ void Proxy::Impl::advance(const SessionPtr& session) {
     const std::uint64_t generation = hits_.generation();
     Step step = planner_.plan(session->exchange->request(), session->target, &session->findings);
     if (Reply* reply = std::get_if<Reply>(&step)) {
-        remember(session.get(), generation);
+        if (!remember(session.get(), generation)) return planAnew(session);
         deliver(*session, std::move(*reply));
     } else if (const Wait* wait = std::get_if<Wait>(&step)) {
         watcher_.awaitChange(wait->key, wait->seen, wait->until,
@@ -234,11 +254,52 @@ void Proxy::Impl::deliver(const Session& session, Reply reply) noexcept {
     session.exchange->reply(std::move(reply));
 }
 
-// Before the reply is on its way: who has it and asks again finds it here.
-void Proxy::Impl::remember(Session* session, std::uint64_t generation) {
-    if (!session->findings.hit) return;
-    hits_.put(session->exchange->request(), std::move(*session->findings.hit),
-              session->target.nsAsReceived, generation);
+// Before the reply is on its way: who has it and asks again finds it here. False: what it
+// is about to send is damaged.
+bool Proxy::Impl::remember(Session* session, std::uint64_t generation) {
+    if (!session->findings.hit) return true;
+    const HitFacts hit = *std::exchange(session->findings.hit, std::nullopt);
+    if (hits_.put(session->exchange->request(), hit, session->target.nsAsReceived, generation)) {
+        return true;
+    }
+    verifier_.setAside(hit.facts.digest, hit.content, "does not hash to its name");
+    return false;
+}
+
+// What was damaged has been set aside, so that it is a miss now. If it could not be, nothing
+// better comes of a third plan.
+void Proxy::Impl::planAnew(const SessionPtr& session) {
+    if (session->findings.damaged) {
+        session->findings.refusal =
+            refusalFor(failureOf(FillFailure::kStore), session->target);
+    }
+    session->findings.damaged = true;
+    advance(session);
+}
+
+// The disk gave no bytes when they were to be sent: whether it ever does is found out where
+// nobody waits.
+void Proxy::Impl::suspect(const Request& request) noexcept {
+    try {
+        const RouteResult parsed = parseRoute(request.target);
+        if (!parsed.route || !parsed.route->reference) return;
+        const Reference& reference = *parsed.route->reference;
+        if (!reference.isDigest()) return;
+        const bool blob = parsed.route->operation == Operation::kBlob;
+        const ContentKind kind = blob ? ContentKind::kBlob : ContentKind::kManifest;
+        planThreads_.post([this, digest = reference.digest(), kind] { look(digest, kind); });
+    } catch (const std::exception& e) {
+        options_.log->warning(e.what());
+    }
+}
+
+void Proxy::Impl::look(const Digest& digest, ContentKind kind) {
+    try {
+        const std::optional<StoredContent> content = options_.store->open(digest, kind);
+        if (content) verifier_.suspect(digest, *content);
+    } catch (const std::exception& e) {
+        options_.log->warning(e.what());
+    }
 }
 
 std::shared_ptr<GrowingBody> Proxy::Impl::follow(const Target& target, const Digest& digest,
@@ -307,6 +368,7 @@ Reply Proxy::errorReply(int status, std::string_view message) noexcept {
 // The counters first: whoever has seen the line finds them complete.
 void Proxy::finished(const Finished& finished) noexcept {
     countRequest(finished, &impl_->options().shared->counters());
+    if (finished.fileError != 0 && finished.request) impl_->suspect(*finished.request);
     LogFile* log = impl_->options().accessLog;
     if (log && log->enabled()) log->writeLine(accessLine(finished, log->format()));
 }

@@ -68,7 +68,9 @@ bool judge(Tree& tree, const Digest& digest, CheckedContent* out) {
         blame(out, *damage, "is no regular file of ours with this name alone");
         return false;
     }
-    const std::optional<ContentInfo> info = readMetadata(tree, digest);
+    // Looked at before it is read: one that is written meanwhile is not to blame.
+    out->record = tree.look(metadataPath(digest));
+    const std::optional<ContentInfo> info = tryReadMetadata(tree, digest);
     if (!info) {
         blame(out, Damage::kMetadata, "has no valid record in meta/");
         return false;
@@ -136,8 +138,8 @@ CheckedContent checkContent(Tree& tree, const Digest& digest, const Spend& spend
 void setAsideChecked(Quarantine& quarantine, const Digest& digest, const CheckedContent& found) {
     if (!found.damage) return;
     quarantine.take(digest, contentPath(digest), *found.damage, &*found.status, found.detail);
-    if (*found.damage != Damage::kMetadata) return;
-    quarantine.take(digest, metadataPath(digest), Damage::kMetadata, nullptr,
+    if (*found.damage != Damage::kMetadata || !found.record) return;
+    quarantine.take(digest, metadataPath(digest), Damage::kMetadata, &*found.record,
                     "is no record of ours");
 }
 

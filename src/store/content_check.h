@@ -34,6 +34,7 @@ struct CheckedContent {
     std::string detail;  // of the damage, as for Quarantine::take()
     std::uint64_t bytes = 0;  // that were read
     std::optional<struct stat> status;  // nullopt: it is gone
+    std::optional<struct stat> record;  // of kMetadata, if there is any
 };
 
 // Called after every piece that was read.

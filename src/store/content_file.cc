@@ -9,6 +9,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "store/open_file.h"
+
 namespace ociproxy {
 
 namespace {
@@ -29,12 +31,25 @@ ssize_t readNoWait(const Fd& file, std::uint64_t offset, char* data, std::size_t
 
 }  // namespace
 
-std::optional<FileState> lookAtFile(const Fd& file) noexcept {
-    struct stat status = {};
-    if (::fstat(file.get(), &status) != 0 || status.st_nlink != 1) return std::nullopt;
+namespace {
+
+FileState stateOf(const struct stat& status) noexcept {
     return FileState{static_cast<std::uint64_t>(status.st_size),
                      static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                          status.st_mtim.tv_nsec};
+}
+
+}  // namespace
+
+FileIdentity identityOf(const Fd& file) {
+    const struct stat status = statusOf(file.get(), "stored content");
+    return FileIdentity{status.st_dev, status.st_ino, stateOf(status)};
+}
+
+std::optional<FileState> lookAtFile(const Fd& file) noexcept {
+    struct stat status = {};
+    if (::fstat(file.get(), &status) != 0 || status.st_nlink != 1) return std::nullopt;
+    return stateOf(status);
 }
 
 std::optional<std::string> readVerified(const Fd& file, std::uint64_t size,

@@ -114,24 +114,18 @@ void ContentReader::setAsideUnopened(const Digest& digest) {
 }
 
 std::optional<ContentInfo> ContentReader::readInfo(const Digest& digest) {
-    try {
-        std::optional<ContentInfo> info = readMetadata(tree_, digest);
-        if (!info) setAsideMetadata(digest);
-        return info;
-    } catch (const SysError& error) {
-        if (error.code() != EIO) throw;
-        setAsideMetadata(digest);
-        return std::nullopt;
-    }
-}
-
-// Only if there is something: content that is just being evicted has none.
-void ContentReader::setAsideMetadata(const Digest& digest) {
+    std::optional<ContentInfo> info = tryReadMetadata(tree_, digest);
+    if (info) return info;
     const StorePath path = metadataPath(digest);
     const std::optional<struct stat> status = tree_.look(path);
-    if (!status) return;
-    quarantine_.take(digest, path, judgeFile(*status).value_or(Damage::kMetadata), &*status,
-                     "is no record of ours");
+    if (!status) return std::nullopt;  // content that is just being evicted has none
+    // Once more: what was read need not be what was looked at, but a fresh one.
+    info = tryReadMetadata(tree_, digest);
+    if (!info) {
+        quarantine_.take(digest, path, judgeFile(*status).value_or(Damage::kMetadata), &*status,
+                         "is no record of ours");
+    }
+    return info;
 }
 
 // A disk that gives nothing is better found before the headers than after them.

@@ -35,7 +35,6 @@ private:
     std::optional<ContentInfo> readInfo(const Digest& digest);
     bool givesBytes(const Digest& digest, const Found& found);
     void setAsideUnopened(const Digest& digest);
-    void setAsideMetadata(const Digest& digest);
 
     Tree& tree_;
     Quarantine& quarantine_;

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "ociproxy/base/clock.h"
+#include "ociproxy/base/error.h"
 #include "ociproxy/base/fd.h"
 #include "store/layout.h"
 #include "store/record.h"
@@ -68,6 +69,15 @@ std::optional<ContentInfo> readMetadata(Tree& tree, const Digest& digest) {
     std::optional<std::string> text = tree.readSmall(metadataPath(digest));
     if (!text) return std::nullopt;
     return parseMetadata(*text);
+}
+
+std::optional<ContentInfo> tryReadMetadata(Tree& tree, const Digest& digest) {
+    try {
+        return readMetadata(tree, digest);
+    } catch (const SysError& error) {
+        if (error.code() != EIO) throw;
+        return std::nullopt;
+    }
 }
 
 ContentInfo mergeInfo(const ContentInfo& first, const ContentInfo& second) {

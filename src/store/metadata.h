@@ -41,6 +41,9 @@ std::optional<ContentInfo> parseMetadata(const std::string& text);
 // nullopt when there is none that can be read. Throws SysError.
 std::optional<ContentInfo> readMetadata(Tree& tree, const Digest& digest);
 
+// The same, but a record that the disk does not give (EIO) counts as one that is none.
+std::optional<ContentInfo> tryReadMetadata(Tree& tree, const Digest& digest);
+
 // Both at once: `first` wins where both say something, "public" is kept from either.
 // REQUIRES: both are of content of one size.
 ContentInfo mergeInfo(const ContentInfo& first, const ContentInfo& second);

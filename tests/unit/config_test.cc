@@ -53,6 +53,7 @@ class ConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(messagesArePrintable);
     CPPUNIT_TEST(dumpIsReadBack);
     CPPUNIT_TEST(boundsOfTheDisk);
+    CPPUNIT_TEST(hashingAgain);
     CPPUNIT_TEST(pinsAreCheckedAndKept);
     CPPUNIT_TEST(missingFileIsSaid);
     CPPUNIT_TEST(workerCountIsBounded);
@@ -380,6 +381,26 @@ public:
             expectError(cat("\ncache_max_size = ", bad, "\n"), "f:2: cache_max_size = ");
         }
         expectError("cache_min_free = some\n", "f:1: cache_min_free = ");
+    }
+
+    void hashingAgain() {
+        CPPUNIT_ASSERT(defaultConfig().verifyOnRead == VerifySetting::kOff);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4} << 20, defaultConfig().scrubRate);
+        const Config config = parseConfig("verify_on_read = always\nscrub_rate = 1K\n", "f");
+        CPPUNIT_ASSERT(config.verifyOnRead == VerifySetting::kAlways);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1024}, config.scrubRate);
+        const Config off = parseConfig("verify_on_read = first\nscrub_rate = off\n", "f");
+        CPPUNIT_ASSERT(off.verifyOnRead == VerifySetting::kFirst);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, off.scrubRate);
+        for (const Config& each : {config, off}) {
+            CPPUNIT_ASSERT_EQUAL(dumpConfig(each), dumpConfig(parseConfig(dumpConfig(each), "f")));
+        }
+        for (const char* bad : {"0", "1", "2G", "fast", "-1"}) {
+            expectError(cat("scrub_rate = ", bad, "\n"), "f:1: scrub_rate = ");
+        }
+        for (const char* bad : {"on", "yes", "once"}) {
+            expectError(cat("verify_on_read = ", bad, "\n"), "f:1: verify_on_read = ");
+        }
     }
 
     void pinsAreCheckedAndKept() {

@@ -30,6 +30,7 @@ public:
         writeAll(fd_->get(), content.data(), content.size(), name_);
     }
     ~NamedFile() { remove(); }
+    const std::string& name() const { return name_; }
     void remove() { ::unlink(name_.c_str()); }
     void truncate(off_t size) { CPPUNIT_ASSERT_EQUAL(0, ::ftruncate(fd_->get(), size)); }
     // Changes a byte, and with it surely the time of the last write.
@@ -66,6 +67,9 @@ class HitCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(truncatedFileEndsItsEntry);
     CPPUNIT_TEST(overwrittenFileEndsItsEntry);
     CPPUNIT_TEST(damagedContentIsNotKept);
+    CPPUNIT_TEST(unreadableContentIsDamaged);
+    CPPUNIT_TEST(onlyInMemoryLeavesLargerContent);
+    CPPUNIT_TEST(furtherNameEndsItsEntry);
     CPPUNIT_TEST(leastRecentlyUsedGoesFirst);
     CPPUNIT_TEST(bytesAreBounded);
     CPPUNIT_TEST_SUITE_END();
@@ -273,8 +277,42 @@ public:
         const std::string content = pattern(10);
         NamedFile file(content);
         file.overwrite();
-        put("/a", file, content);
+        CPPUNIT_ASSERT(!put("/a", file, content));
         CPPUNIT_ASSERT(!cache_->reply(request("/a")));
+    }
+
+    void unreadableContentIsDamaged() {
+        HitFacts hit{ContentFacts{digestOf(DigestAlgorithm::kSha256, "x"), "a/b"}, {}, {}};
+        NamedFile file("x");
+        const std::string path = cat("/proc/self/fd/", file.fd()->get());
+        // As a disk that gives nothing: this descriptor is not for reading.
+        hit.content.file = std::make_shared<const Fd>(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+        hit.content.info.size = 1;
+        CPPUNIT_ASSERT(!cache_->put(request("/a"), hit, "", generation_));
+    }
+
+    void onlyInMemoryLeavesLargerContent() {
+        options_.onlyInMemory = true;
+        cache_ = std::make_unique<HitCache>(options_);
+        const std::string small = pattern(options_.maxSmall);
+        const std::string large = pattern(options_.maxSmall + 1);
+        NamedFile smallFile(small);
+        NamedFile largeFile(large);
+        CPPUNIT_ASSERT(put("/a", smallFile, small) && put("/b", largeFile, large));
+        CPPUNIT_ASSERT(small == std::get<BytesBody>(expectReply(request("/a")).body).bytes);
+        CPPUNIT_ASSERT(!cache_->reply(request("/b")));
+    }
+
+    void furtherNameEndsItsEntry() {
+        const std::string content = pattern(10);
+        NamedFile file(content);
+        put("/a", file, content);
+        expectReply(request("/a"));
+        const std::string other = file.name() + ".other";
+        CPPUNIT_ASSERT_EQUAL(0, ::link(file.name().c_str(), other.c_str()));
+        const bool served = cache_->reply(request("/a")).has_value();
+        ::unlink(other.c_str());
+        CPPUNIT_ASSERT(!served);
     }
 
     void leastRecentlyUsedGoesFirst() {
@@ -317,8 +355,8 @@ private:
         return hit;
     }
 
-    void put(const std::string& target, const NamedFile& file, const std::string& content) {
-        cache_->put(request(target), factsOf(file, content), "", cache_->generation());
+    bool put(const std::string& target, const NamedFile& file, const std::string& content) {
+        return cache_->put(request(target), factsOf(file, content), "", cache_->generation());
     }
 
     Reply expectReply(const Request& request) {

@@ -39,6 +39,8 @@ struct ListenAddress {
 enum class DurabilitySetting : std::uint8_t { kFull, kData, kNone };
 enum class PublicSetting : std::uint8_t { kAuto, kYes, kNo };
 
+enum class VerifySetting : std::uint8_t { kOff, kFirst, kAlways };
+
 // http:// or https:// with host and port that are really dialled.
 struct UpstreamUrl {
     bool tls = true;
@@ -90,6 +92,8 @@ struct Config {
     bool unverifiedRanges = true;
     std::uint64_t finishBelow = 64 * 1024 * 1024;  // bytes
     Millis partialMaxAge{86'400'000};              // 0: none are kept
+    VerifySetting verifyOnRead = VerifySetting::kOff;
+    std::uint64_t scrubRate = 4 * 1024 * 1024;  // bytes per second; 0: off
     std::vector<std::string> allowUpstreams;  // names, *.suffix, *
     std::vector<UpstreamConfig> upstreams;
 

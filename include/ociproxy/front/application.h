@@ -35,6 +35,7 @@ struct Finished {
     std::optional<std::chrono::microseconds> firstByte;
     std::chrono::microseconds duration{0};
     bool complete = false;             // false: cut before the end of the body
+    int fileError = 0;                 // errno of a body that could not be read, if that is why
     std::string_view cacheResult;
     int upstreamStatus = 0;
 };

@@ -19,6 +19,13 @@ class Store;
 class UpstreamClient;
 class UpstreamDirectory;
 
+// Which hits are hashed again while they are served.
+enum class VerifyOnRead : std::uint8_t {
+    kOff,
+    kFirst,   // of each file the first in this process
+    kAlways,  // all that come from disk
+};
+
 // What the product decides, in one worker: routes requests, serves hits from the
 // store, claims and runs fills, lets requests follow fills of any worker, resolves
 // tags, confirms links. The front hands it requests; it holds no sockets of clients.
@@ -42,6 +49,7 @@ public:
         std::string instanceId;                     // as in UpstreamClient::Options
         std::optional<Millis> followAfter{Millis{2'000}};  // nullopt: never
         bool unverifiedRanges = true;
+        VerifyOnRead verifyOnRead = VerifyOnRead::kOff;
         unsigned smallThreads = 16;                 // upstream work that is short
         unsigned fillThreads = 24;                  // blob bodies
         unsigned fillsPerUpstream = 16;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "ociproxy/base/digest.h"
 #include "ociproxy/base/fd.h"
@@ -20,6 +21,20 @@ struct FileState {
         return a.size == b.size && a.writtenNs == b.writtenNs;
     }
 };
+
+// Which file, as it was when its bytes were last written: nothing else has the same.
+struct FileIdentity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    FileState state;
+
+    friend bool operator<(const FileIdentity& a, const FileIdentity& b) noexcept {
+        return std::tie(a.device, a.inode, a.state.size, a.state.writtenNs) <
+               std::tie(b.device, b.inode, b.state.size, b.state.writtenNs);
+    }
+};
+// Throws SysError.
+FileIdentity identityOf(const Fd& file);
 
 // nullopt: it has been removed, by eviction or by hand, was given a further name, or cannot
 // be looked at. One system call, which does not wait for the disk.
