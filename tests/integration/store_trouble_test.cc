@@ -147,7 +147,8 @@ public:
 private:
     void startOnSmallDisk() {
         // It is the disk that says no, not the bound that the proxy would keep by itself.
-        makeProxy({2, "cache_max_size = off\ncache_min_free = off\n"});
+        makeProxy({2, "cache_max_size = off\ncache_min_free = off\n", "", "",
+                   TempRoot::Place::kMemory});
         const std::string directory = proxy().store().directory();
         std::filesystem::create_directories(directory);
         if (::mount("ociproxy-test", directory.c_str(), "tmpfs", 0, "size=2m,mode=0700") != 0) {
