@@ -168,6 +168,22 @@ void setCacheDir(const ParamTarget& target, const std::string& value) {
 }
 Lines printCacheDir(const ParamTarget& target) { return {target.config->cacheDir}; }
 
+void setDurability(const ParamTarget& target, const std::string& value) {
+    DurabilitySetting& durability = target.config->durability;
+    if (value == "full") durability = DurabilitySetting::kFull;
+    else if (value == "data") durability = DurabilitySetting::kData;
+    else if (value == "none") durability = DurabilitySetting::kNone;
+    else bad("full, data or none is expected");
+}
+Lines printDurability(const ParamTarget& target) {
+    switch (target.config->durability) {
+    case DurabilitySetting::kData: return {"data"};
+    case DurabilitySetting::kNone: return {"none"};
+    case DurabilitySetting::kFull: break;
+    }
+    return {"full"};
+}
+
 void setWorkers(const ParamTarget& target, const std::string& value) {
     target.config->workers.reset();
     if (value == "auto") return;

@@ -32,6 +32,15 @@ Publicness publicnessFrom(PublicSetting setting) noexcept {
     return Publicness::kAuto;
 }
 
+Durability durabilityFrom(DurabilitySetting setting) noexcept {
+    switch (setting) {
+        case DurabilitySetting::kData: return Durability::kData;
+        case DurabilitySetting::kNone: return Durability::kNone;
+        case DurabilitySetting::kFull: break;
+    }
+    return Durability::kFull;
+}
+
 void requireReadable(const Config& config, const UpstreamConfig& section) {
     if (section.caFile.empty() || ::access(section.caFile.c_str(), R_OK) == 0) return;
     throw ConfigError(cat(config.file, ":", section.line, ": upstream ", section.name,
@@ -93,6 +102,7 @@ Store::Options storeOptions(const Heritage& heritage) {
     out.directory = heritage.config->cacheDir;
     out.log = heritage.log;
     out.generation = &heritage.shared->storeGeneration();
+    out.durability = durabilityFrom(heritage.config->durability);
     return out;
 }
 

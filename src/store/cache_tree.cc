@@ -122,7 +122,7 @@ void makeTree(int directory, const std::string& path) {
     for (const Fd& each : toSync) syncDirectory(each.get(), path);
     if (fresh) {
         replaceSmallFile(directory, kVersionFile, cat(kLayoutVersion, '\n'),
-                         Durability::kDurable, cat(path, '/', kVersionFile));
+                         Sync::kYes, cat(path, '/', kVersionFile));
     } else if (made) {
         syncDirectory(directory, path);
     }

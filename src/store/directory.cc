@@ -53,7 +53,8 @@ bool makeDirectoryAt(int parent, const std::string& name, const std::string& wha
     return true;
 }
 
-void makeDirectoriesBelow(int root, const std::string& path, const std::string& what) {
+void makeDirectoriesBelow(int root, const std::string& path, const std::string& what,
+                          Sync sync) {
     std::size_t begin = 0;
     while (begin <= path.size()) {
         std::size_t end = path.find('/', begin);
@@ -63,7 +64,7 @@ void makeDirectoriesBelow(int root, const std::string& path, const std::string& 
         if (!parent) throwErrno("mkdir " + what, ENOENT);
         makeDirectoryAt(parent.get(), path.substr(begin, end - begin), what);
         // Also when it was there: whoever made it may not have come to its sync.
-        syncDirectory(parent.get(), what);
+        if (sync == Sync::kYes) syncDirectory(parent.get(), what);
         begin = end + 1;
     }
 }

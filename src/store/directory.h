@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ociproxy/base/fd.h"
+#include "store/small_file.h"
 
 namespace ociproxy {
 
@@ -14,9 +15,11 @@ namespace ociproxy {
 // that name is there already. Throws SysError naming `what`.
 bool makeDirectoryAt(int parent, const std::string& name, const std::string& what);
 
-// Makes whatever is missing of the relative path below `root`, each new entry synced.
+// Makes whatever is missing of the relative path below `root`; kYes: each new entry is
+// synced.
 // Throws SysError naming `what`; ENOENT when a part is removed meanwhile.
-void makeDirectoriesBelow(int root, const std::string& path, const std::string& what);
+void makeDirectoriesBelow(int root, const std::string& path, const std::string& what,
+                          Sync sync);
 
 // The directory `path` below `root`, open for reading; invalid when it does not exist.
 // Throws SysError naming `what`, also when a link or a file is in the way.

@@ -32,7 +32,7 @@ void makeRepository(Tree& tree, const RepositoryKey& where) {
     std::string directory = repositoryDirectory(where);
     if (tree.openDirectory(cat(directory, '/', kLinksDirectory))) return;
     tree.writeSmall({directory, kNameFile}, cat(where.upstream, '\n', where.repository, '\n'),
-                    Durability::kDurable);
+                    Sync::kYes);
 }
 
 std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind kind,
@@ -43,13 +43,14 @@ std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind
 }
 
 void writeLink(Tree& tree, const RepositoryKey& where, ContentKind kind, const Digest& digest,
-               Durability durability) {
+               Sync sync) {
     makeRepository(tree, where);
-    tree.writeSmall(linkPath(where, kind, digest), formatLink(Link{wallSeconds()}), durability);
+    tree.writeSmall(linkPath(where, kind, digest), formatLink(Link{wallSeconds()}), sync);
 }
 
 void makeLinkDurable(Tree& tree, const RepositoryKey& where, ContentKind kind,
                      const Digest& digest) {
+    if (tree.durability() != Durability::kFull) return;
     const StorePath path = linkPath(where, kind, digest);
     struct stat status = {};
     const Fd file = tree.openFile(path, O_RDONLY, &status);

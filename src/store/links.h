@@ -26,8 +26,8 @@ std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind
                              const Digest& digest);
 // Confirmed now.
 void writeLink(Tree& tree, const RepositoryKey& where, ContentKind kind, const Digest& digest,
-               Durability durability);
-// Does nothing where there is none.
+               Sync sync);
+// Does nothing where there is none, nor below Durability::kFull.
 void makeLinkDurable(Tree& tree, const RepositoryKey& where, ContentKind kind,
                      const Digest& digest);
 

@@ -32,7 +32,7 @@ Fd lockMetadataOf(Tree& tree, const Digest& digest) {
 }
 
 void writeMetadata(Tree& tree, const Digest& digest, const ContentInfo& info) {
-    tree.writeSmall(metadataPath(digest), formatMetadata(info), Durability::kDurable);
+    tree.writeSmall(metadataPath(digest), formatMetadata(info), Sync::kYes);
 }
 
 bool sameRecord(const ContentInfo& a, const ContentInfo& b) {

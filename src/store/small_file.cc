@@ -51,17 +51,17 @@ private:
 }  // namespace
 
 void replaceSmallFile(int directory, const std::string& name, std::string_view content,
-                      Durability durability, const std::string& what) {
+                      Sync sync, const std::string& what) {
     if (content.size() > kMaxSmallFile) throwErrno("write " + what, EFBIG);
     Scratch scratch(directory, name, what);
     // The umask may have taken bits away.
     if (::fchmod(scratch.fd(), kFileMode) != 0) throwErrno("chmod " + what);
     writeAll(scratch.fd(), content.data(), content.size(), "write " + what);
-    if (durability == Durability::kDurable && ::fsync(scratch.fd()) != 0) {
+    if (sync == Sync::kYes && ::fsync(scratch.fd()) != 0) {
         throwErrno("fsync " + what);
     }
     scratch.renameTo(name, what);
-    if (durability == Durability::kDurable) syncDirectory(directory, what);
+    if (sync == Sync::kYes) syncDirectory(directory, what);
 }
 
 std::optional<std::string> readSmallFile(int root, const std::string& path,

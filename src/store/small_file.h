@@ -13,13 +13,13 @@ namespace ociproxy {
 // What is larger is not ours and is not read; never written either.
 constexpr std::size_t kMaxSmallFile = 64 * 1024;
 
-// kDurable: file and directory are synced before the return.
-enum class Durability { kNone, kDurable };
+// kYes: file and directory are synced before the return.
+enum class Sync { kNo, kYes };
 
 // Writes `content` beside `name` and renames it over that. Nothing is left behind on
 // failure but by a crash; Store::reapTemporary() finds that. Throws SysError naming `what`.
 void replaceSmallFile(int directory, const std::string& name, std::string_view content,
-                      Durability durability, const std::string& what);
+                      Sync sync, const std::string& what);
 
 // nullopt when `name` is absent, not a regular file of ours, or too large. Throws
 // SysError naming `what`.

@@ -21,7 +21,7 @@ public:
     explicit Impl(const Options& options)
         : log(options.log),
           generation(options.generation),
-          tree(options.directory),
+          tree(options.directory, options.durability),
           reader(tree, options.log) {}
 
     // Whether something was there. What an upstream has taken back and stays all the
@@ -78,7 +78,7 @@ std::optional<Link> Store::link(const RepositoryKey& where, ContentKind kind,
 void Store::putLink(const RepositoryKey& where, ContentKind kind, const Digest& digest,
                     bool durable) {
     writeLink(impl_->tree, where, kind, digest,
-              durable ? Durability::kDurable : Durability::kNone);
+              durable ? Sync::kYes : Sync::kNo);
 }
 
 void Store::syncLink(const RepositoryKey& where, ContentKind kind, const Digest& digest) {

@@ -45,7 +45,7 @@ std::optional<TagEntry> readTag(Tree& tree, const RepositoryKey& where, const st
 void writeTag(Tree& tree, const RepositoryKey& where, const std::string& tag,
               const TagEntry& entry) {
     makeRepository(tree, where);
-    tree.writeSmall(tagPath(where, tag), formatTag(entry), Durability::kNone);
+    tree.writeSmall(tagPath(where, tag), formatTag(entry), Sync::kNo);
 }
 
 }  // namespace ociproxy

@@ -33,8 +33,8 @@ std::string topOf(const std::string& path) {
 
 }  // namespace
 
-Tree::Tree(const std::string& directory)
-    : directory_(directory),
+Tree::Tree(const std::string& directory, Durability durability)
+    : directory_(directory), durability_(durability),
       root_(std::make_shared<const Fd>(openCacheDirectory(directory, IfMissing::kMake))) {}
 
 std::shared_ptr<const Fd> Tree::root() const {
@@ -96,7 +96,8 @@ void Tree::makePath(const std::string& path) {
         if (!openDirectoryBelow(root->get(), topOf(path), absolute(path))) {
             makeTree(root->get(), directory_);
         }
-        makeDirectoriesBelow(root->get(), path, absolute(path));
+        makeDirectoriesBelow(root->get(), path, absolute(path),
+                             durability_ == Durability::kFull ? Sync::kYes : Sync::kNo);
     } catch (const SysError& error) {
         // Removed meanwhile: the caller looks again.
         if (error.code() != ENOENT) throw;
@@ -112,12 +113,13 @@ std::optional<std::string> Tree::readSmall(const StorePath& path) {
     return content;
 }
 
-void Tree::writeSmall(const StorePath& path, std::string_view content, Durability durability) {
+void Tree::writeSmall(const StorePath& path, std::string_view content, Sync sync) {
     std::string what = absolute(path.text());
     for (int i = 1;; ++i) {
         Fd directory = makeDirectory(path.directory);
         try {
-            replaceSmallFile(directory.get(), path.name, content, durability, what);
+            replaceSmallFile(directory.get(), path.name, content,
+                             durability_ == Durability::kFull ? sync : Sync::kNo, what);
             return;
         } catch (const SysError& error) {
             // The directory or the scratch file was removed under our hands.

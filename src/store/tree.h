@@ -22,10 +22,12 @@ namespace ociproxy {
 class Tree {
 public:
     // Throws Error as openCacheDirectory() does.
-    explicit Tree(const std::string& directory);
+    explicit Tree(const std::string& directory, Durability durability = Durability::kFull);
     Tree(const Tree&) = delete;
     Tree& operator=(const Tree&) = delete;
 
+    // What the process waits for; kYes below counts for kFull alone.
+    Durability durability() const noexcept { return durability_; }
     // For messages.
     std::string absolute(const std::string& path) const { return directory_ + '/' + path; }
 
@@ -35,12 +37,12 @@ public:
     Fd openDirectory(const std::string& path);
     // Likewise, but a link or a file in its place is absent, too: for walks over the tree.
     Fd findDirectory(const std::string& path);
-    // Makes what is missing, durably.
+    // Makes what is missing, durably for kFull.
     Fd makeDirectory(const std::string& path);
 
     std::optional<std::string> readSmall(const StorePath& path);
     // Makes missing directories.
-    void writeSmall(const StorePath& path, std::string_view content, Durability durability);
+    void writeSmall(const StorePath& path, std::string_view content, Sync sync);
 
     // Unlinks a file; false: it was not there.
     bool remove(const StorePath& path);
@@ -52,6 +54,7 @@ private:
     void makePath(const std::string& path);
 
     const std::string directory_;
+    const Durability durability_;
     mutable std::mutex mutex_;          // guards root_
     std::shared_ptr<const Fd> root_;
 };

@@ -57,7 +57,7 @@ bool cannotReserve(int code) noexcept {
 
 FileWriter::FileWriter(Tree& tree, const Digest& digest, const StorePath& path, Fd file)
     : tree_(tree), digest_(digest), path_(path), file_(std::move(file)),
-      hasher_(digest.algorithm()) {}
+      hasher_(digest.algorithm()), writeBack_(tree.durability() != Durability::kNone) {}
 
 std::unique_ptr<FileWriter> FileWriter::create(Tree& tree, const Digest& digest,
                                                std::uint64_t lineage) {
@@ -120,6 +120,7 @@ void FileWriter::append(const void* data, std::size_t size) {
     pwriteAll(file_.get(), data, size, size_, "write " + what());
     hasher_.update(data, size);
     size_ += size;
+    writeBack_.written(file_.get(), size_);
     state_ = State::kWriting;
 }
 
@@ -141,20 +142,25 @@ void FileWriter::commit(const ContentInfo& info) {
     publish();
 }
 
-// All bytes on disk. A failed fsync is final: the kernel has dropped the pages, and a
-// second one would lie.
+// All bytes on disk.
 void FileWriter::complete() {
     // Gives back what was reserved beyond the end.
     if (reserved_ > size_ && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) {
         throwErrno("truncate " + what());
     }
     state_ = State::kFailed;
-    if (::fsync(file_.get()) != 0) throwErrno("fsync " + what());
+    syncData();
     struct stat status = statusOf(file_.get(), what());
     if (static_cast<std::uint64_t>(status.st_size) != size_) {
         throwErrno("size of " + what() + " changed", EIO);
     }
     state_ = State::kVerified;
+}
+
+// A failed fsync is final: the kernel has dropped the pages, and a second one would lie.
+void FileWriter::syncData() {
+    if (tree_.durability() == Durability::kNone) return;
+    if (::fsync(file_.get()) != 0) throwErrno("fsync " + what());
 }
 
 void FileWriter::publish() {
@@ -169,7 +175,7 @@ void FileWriter::publish() {
     }
     state_ = State::kCommitted;
     ownsName_ = false;
-    syncDirectory(to.get(), what);
+    if (tree_.durability() == Durability::kFull) syncDirectory(to.get(), what);
 }
 
 void FileWriter::checkStillOurs(const Fd& directory) const {

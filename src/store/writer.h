@@ -9,6 +9,7 @@
 #include "ociproxy/base/fd.h"
 #include "ociproxy/store/store.h"
 #include "store/layout.h"
+#include "store/write_back.h"
 
 namespace ociproxy {
 
@@ -38,6 +39,7 @@ private:
     FileWriter(Tree& tree, const Digest& digest, const StorePath& path, Fd file);
     bool rehash(std::uint64_t bytes);
     void complete();
+    void syncData();
     void publish();
     void checkStillOurs(const Fd& directory) const;
     void removeName() noexcept;
@@ -50,6 +52,7 @@ private:
     Hasher hasher_;
     std::uint64_t size_ = 0;
     std::uint64_t reserved_ = 0;
+    WriteBack writeBack_;
     State state_ = State::kWriting;
     bool ownsName_ = true;  // to be unlinked at the end
 };

@@ -50,10 +50,11 @@ StoreFixture::StoreFixture(const std::string& parent)
 
 StoreFixture::~StoreFixture() = default;
 
-std::unique_ptr<Store> StoreFixture::another() {
+std::unique_ptr<Store> StoreFixture::another(Durability durability) {
     Store::Options options;
     options.directory = cache;
     options.log = &log;
+    options.durability = durability;
     return std::make_unique<Store>(options);
 }
 

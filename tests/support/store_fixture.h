@@ -45,7 +45,7 @@ public:
 
     std::string file(const std::string& relative) const { return cache + '/' + relative; }
     // Another instance on the same directory, as another process has it.
-    std::unique_ptr<Store> another();
+    std::unique_ptr<Store> another(Durability durability = Durability::kFull);
     std::vector<std::string> logLines() const;
 
     // Stores `content` under its SHA-256 and returns that.

@@ -67,6 +67,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{8080}, config.listen[0].port);
         CPPUNIT_ASSERT(!config.listen[0].address);
         CPPUNIT_ASSERT_EQUAL(std::string("/tmp/cache/oci"), config.cacheDir);
+        CPPUNIT_ASSERT(config.durability == DurabilitySetting::kFull);
         CPPUNIT_ASSERT(config.adminListen.empty());
         CPPUNIT_ASSERT(!config.workers);
         CPPUNIT_ASSERT_EQUAL(Millis::rep{2000}, config.followAfter->count());
@@ -80,12 +81,13 @@ public:
         const Config config = parseConfig(
             "listen = 127.0.0.1:1\nlisten = [::1]:2\ncache_dir = /c\nworkers = 3\nlog = /l\n"
             "log_level = trace\naccess_log = off\naccess_log_format = json\nfollow_after = never\n"
-            "unverified_ranges = off\nuser = 4711\ngroup = root\n"
+            "unverified_ranges = off\nuser = 4711\ngroup = root\ndurability = data\n"
             "allow_upstreams = docker.io *.example.com\n"
             "[upstream demo.test]\nurl = http://127.0.0.1:5000\nurl = https://b\naliases = demo d2\n"
             "public = no\nallow_addresses = 10.0.0.0/8 fd00::/8\nca_file = /ca.pem\n", "f");
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, config.listen.size());
         CPPUNIT_ASSERT_EQUAL(std::string("/c"), config.cacheDir);
+        CPPUNIT_ASSERT(config.durability == DurabilitySetting::kData);
         CPPUNIT_ASSERT_EQUAL(3u, *config.workers);
         CPPUNIT_ASSERT_EQUAL(std::string("/l"), config.log);
         CPPUNIT_ASSERT(config.logLevel == LogLevel::kTrace);
@@ -287,7 +289,7 @@ public:
     }
 
     void badValuesNameTheLine() {
-        for (const char* line : {"cache_dir = relative", "workers = 0", "workers = 33",
+        for (const char* line : {"cache_dir = relative", "durability = maybe", "workers = 0", "workers = 33",
                                  "workers = many", "log = relative", "log_level = loud",
                                  "access_log = relative", "access_log_format = xml",
                                  "log = off", "user = no-such-user",
@@ -347,12 +349,13 @@ public:
 
     void dumpIsReadBack() {
         const std::string text =
-            "listen = [::1]:2\nlisten = :3\nfollow_after = 1500ms\n[upstream a.test]\n"
+            "listen = [::1]:2\nlisten = :3\nfollow_after = 1500ms\ndurability = none\n"
+            "[upstream a.test]\n"
             "url = http://127.0.0.1:5\naliases = x y\nallow_addresses = 10.0.0.0/8\n"
             "ca_file = /ca\npublic = yes\n[upstream b.test]\n";
         const std::string dump = dumpConfig(parseConfig(text, "f"));
         CPPUNIT_ASSERT_EQUAL(dump, dumpConfig(parseConfig(dump, "f")));
-        for (const char* line : {"listen = [::1]:2\nlisten = :3\n", "follow_after = 1500ms\n",
+        for (const char* line : {"listen = [::1]:2\nlisten = :3\n", "durability = none\n", "follow_after = 1500ms\n",
                                  "[upstream b.test]\nurl = https://b.test\n"}) {
             CPPUNIT_ASSERT_MESSAGE(dump, dump.find(line) != std::string::npos);
         }

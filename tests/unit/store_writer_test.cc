@@ -6,7 +6,6 @@
 #include <random>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,7 +93,6 @@ class StoreWriterTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(commitRefusesAReplacedFile);
     CPPUNIT_TEST(commitRefusesAChangedFile);
     CPPUNIT_TEST(commitNeedsVerification);
-    CPPUNIT_TEST(commitSyncsInOrder);
     CPPUNIT_TEST(reserveKeepsTheSize);
     CPPUNIT_TEST(reservingTooMuchIsTold);
     CPPUNIT_TEST(fullDisk);
@@ -453,28 +451,6 @@ public:
         CPPUNIT_ASSERT(!exists(blob()));
     }
 
-    // What a power failure needs: each name is durable before the next step.
-    void commitSyncsInOrder() {
-        std::unique_ptr<ContentWriter> writer;
-        TracedChild child(
-            [&] {
-                writer = store().create(digest_, kLineage);
-                append(*writer, kText);
-                if (!writer->matches()) throw Error("no match");
-            },
-            [&] { writer->commit(blobInfo(kText.size())); });
-        std::string seen;
-        TracedChild::Call call;
-        while (child.next()) {
-            if (child.isEntry(&call)) seen += describe(child, call);
-        }
-        CPPUNIT_ASSERT(child.succeeded());
-        CPPUNIT_ASSERT_EQUAL(std::string("sync-scratch rename sync-meta "
-                                         "sync-data rename sync-blobs "),
-                             seen);
-        CPPUNIT_ASSERT(store().open(digest_, ContentKind::kBlob));
-    }
-
     void reserveKeepsTheSize() {
         std::string text = filler(5, 100000);
         Digest digest = sha256(text);
@@ -709,22 +685,6 @@ private:
         TimePoint end = now() + time;
         while (now() < end) {
         }
-    }
-
-    std::string describe(const TracedChild& child, const TracedChild::Call& call) const {
-        if (call.number == SYS_renameat2) return "rename ";
-#ifdef SYS_renameat
-        if (call.number == SYS_renameat) return "rename ";
-#endif
-        if (call.number != SYS_fsync) return std::string();
-        std::string name = child.nameOf(call.arguments[0]);
-        std::string metadata = fixture_->file(metadataFile(digest_));
-        std::string directory = std::filesystem::path(metadata).parent_path();
-        if (startsWith(name, directory + "/.")) return "sync-scratch ";
-        if (name == directory) return "sync-meta ";
-        if (name == temporary()) return "sync-data ";
-        if (name == std::filesystem::path(blob()).parent_path()) return "sync-blobs ";
-        return "sync " + name + ' ';
     }
 
     std::unique_ptr<StoreFixture> fixture_;

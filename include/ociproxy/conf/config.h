@@ -35,6 +35,7 @@ struct ListenAddress {
     std::uint16_t port = 0;  // 0: chosen by the kernel
 };
 
+enum class DurabilitySetting : std::uint8_t { kFull, kData, kNone };
 enum class PublicSetting : std::uint8_t { kAuto, kYes, kNo };
 
 // http:// or https:// with host and port that are really dialled.
@@ -67,6 +68,7 @@ struct Config {
     std::string user;   // empty: auto
     std::string group;  // empty: auto
     std::string cacheDir;
+    DurabilitySetting durability = DurabilitySetting::kFull;
     std::optional<unsigned> workers;  // nullopt: auto
     std::string pidFile;  // auto, off, or a path
     Millis drainTimeout{300'000};

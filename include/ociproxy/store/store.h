@@ -61,6 +61,14 @@ struct TagEntry {
     std::optional<Digest> next;
 };
 
+// What a commit waits for. Whatever it is, content gets its name only when it is whole
+// and verified: a crash of a process never shows, the end of the machine may.
+enum class Durability : std::uint8_t {
+    kFull,  // bytes, name, metadata and link are on disk
+    kData,  // the bytes are on disk; after a power cut some content may be absent
+    kNone,  // nothing is
+};
+
 // A file in tmp/ while it is written: hashes what it writes. One thread. Dies
 // with its file unless commit() or keep() was called.
 class ContentWriter {
@@ -75,7 +83,7 @@ public:
     // Whether everything written hashes to the digest. Called once, at the end.
     virtual bool matches() = 0;
     // Makes it visible under blobs/: metadata durable, fsync, rename, fsync of the
-    // directory. The kinds and "public" of metadata that is
+    // directory, as far as the store's durability asks for them. The kinds and "public" of metadata that is
     // already there are kept. REQUIRES: matches() was true. Throws SysError.
     virtual void commit(const ContentInfo& info) = 0;
     // Leaves the file to whoever goes on with its lineage.
@@ -100,6 +108,7 @@ public:
         Log* log = nullptr;
         // Raised when a link was taken away; all processes on the directory share it.
         std::atomic<std::uint64_t>* generation = nullptr;
+        Durability durability = Durability::kFull;
     };
 
     // Makes the directories (0700), checks that nothing on the way below a world-
@@ -132,7 +141,7 @@ public:
 
     // Links and tags. Writing is a rename without fsync; what does not parse is absent.
     std::optional<Link> link(const RepositoryKey& where, ContentKind kind, const Digest& digest);
-    // `durable`: before the first commit of content.
+    // `durable`: before the first commit of content; for Durability::kFull alone.
     void putLink(const RepositoryKey& where, ContentKind kind, const Digest& digest, bool durable);
     // Makes a link durable that was put without; one that was dropped since stays away.
     void syncLink(const RepositoryKey& where, ContentKind kind, const Digest& digest);
