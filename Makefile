@@ -14,7 +14,8 @@ define help_text
   make fuzz           fuzz with Clang, in build-fuzz: each target for FUZZ_SECONDS=60
                       (FUZZ_TARGETS="NAME..." chooses); fuzz-coverage: what the corpora reach
   make fuzz-merge     minimise the corpora, with what make fuzz has found
-  make torture        10^6 mutated requests and 10^5 mutated responses in the ASan build
+  make torture        10^6 mutated requests and 10^5 mutated responses in the ASan build, and
+                      torture-commits: a kill and power cuts at every system call of a commit
   make bench          measure against nginx, varnish and docker-registry (BENCHFLAGS=--help)
   make install        below DESTDIR; uninstall takes back all but ociproxy.conf
   make dist           source archive of HEAD; distcheck builds, tests and installs from it
@@ -315,6 +316,13 @@ fuzz fuzz-merge: build-fuzz/config.mk
 fuzz-coverage: build-coverage/config.mk
 	+@$(call fuzz_build,coverage,fuzz_replay)
 	@$(srcdir)/tests/fuzz/coverage.sh build-coverage
+
+# Every point of a commit, by the program without sanitizers: that is what commits.
+.PHONY: torture-commits
+torture: torture-commits
+torture-commits: ociproxy
+	+@OCIPROXY_TORTURE_COMMITS=1 OCIPROXY_TEST_TIMEOUT=0 \
+	    $(MAKE) --no-print-directory check-clients TESTS='crash-points power-cuts'
 
 TORTURE_REQUESTS = 1000000
 TORTURE_RESPONSES = 100000

@@ -23,6 +23,8 @@ test_packages="libcppunit-dev shellcheck universal-ctags
     curl openssl procps jq python3 iproute2 strace slowhttptest faketime wrk"
 # As a load balancer in front.
 test_packages="$test_packages haproxy"
+# For a disk whose power fails.
+test_packages="$test_packages e2fsprogs mount"
 # For its promtool.
 test_packages="$test_packages prometheus"
 # Debian's would drive out another vendor's containerd and what depends on that.
