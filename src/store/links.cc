@@ -1,11 +1,6 @@
 #include "store/links.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "ociproxy/base/clock.h"
-#include "ociproxy/base/error.h"
 #include "ociproxy/base/text.h"
 #include "store/directory.h"
 #include "store/layout.h"
@@ -29,10 +24,10 @@ std::optional<Link> parseLink(const std::string& text) {
 }
 
 void makeRepository(Tree& tree, const RepositoryKey& where) {
-    std::string directory = repositoryDirectory(where);
-    if (tree.openDirectory(cat(directory, '/', kLinksDirectory))) return;
-    tree.writeSmall({directory, kNameFile}, cat(where.upstream, '\n', where.repository, '\n'),
-                    Sync::kYes);
+    const StorePath name{repositoryDirectory(where), kNameFile};
+    // A power cut may have emptied it.
+    if (!tree.readSmall(name).value_or(std::string()).empty()) return;
+    tree.writeSmall(name, cat(where.upstream, '\n', where.repository, '\n'), Sync::kNo);
 }
 
 std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind kind,
@@ -45,19 +40,19 @@ std::optional<Link> readLink(Tree& tree, const RepositoryKey& where, ContentKind
 void writeLink(Tree& tree, const RepositoryKey& where, ContentKind kind, const Digest& digest,
                Sync sync) {
     makeRepository(tree, where);
-    tree.writeSmall(linkPath(where, kind, digest), formatLink(Link{wallSeconds()}), sync);
+    tree.writeSmall(linkPath(where, kind, digest), formatLink(Link{wallSeconds()}), Sync::kNo);
+    if (sync == Sync::kYes) makeLinkDurable(tree, where, kind, digest);
 }
 
 void makeLinkDurable(Tree& tree, const RepositoryKey& where, ContentKind kind,
                      const Digest& digest) {
     if (tree.durability() != Durability::kFull) return;
     const StorePath path = linkPath(where, kind, digest);
-    struct stat status = {};
-    const Fd file = tree.openFile(path, O_RDONLY, &status);
-    if (!file) return;
-    if (::fsync(file.get()) != 0) throwErrno("fsync " + tree.absolute(path.text()));
+    if (!tree.syncFile(path)) return;
     const Fd directory = tree.openDirectory(path.directory);
     if (directory) syncDirectory(directory.get(), tree.absolute(path.directory));
+    // Written without a sync, when the first byte was waited for.
+    tree.syncOnce({repositoryDirectory(where), kNameFile});
 }
 
 }  // namespace ociproxy

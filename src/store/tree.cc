@@ -1,6 +1,7 @@
 #include "store/tree.h"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <utility>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ namespace {
 
 // How often something is made again that others remove at the same time.
 constexpr int kAttempts = 3;
+constexpr std::size_t kMaxSynced = 4096;
 
 // While running, a directory that may not be used any more is a fault of the disk.
 Fd reopenDirectory(const std::string& path, IfMissing ifMissing) {
@@ -48,6 +50,7 @@ bool Tree::reopenIfRemoved(bool make) {
     Fd fresh = reopenDirectory(directory_, make ? IfMissing::kMake : IfMissing::kLeave);
     if (!fresh) return false;
     root_ = std::make_shared<const Fd>(std::move(fresh));
+    synced_.clear();
     return true;
 }
 
@@ -78,17 +81,17 @@ Fd Tree::findDirectory(const std::string& path) {
     }
 }
 
-Fd Tree::makeDirectory(const std::string& path) {
+Fd Tree::makeDirectory(const std::string& path, Sync sync) {
     for (int i = 0; i < kAttempts; ++i) {
         Fd directory = openDirectory(path);
         // One that is open but removed looks well until something is made in it.
         if (directory && statusOf(directory.get(), absolute(path)).st_nlink > 0) return directory;
-        makePath(path);
+        makePath(path, sync);
     }
     throwErrno("mkdir " + absolute(path), ENOENT);
 }
 
-void Tree::makePath(const std::string& path) {
+void Tree::makePath(const std::string& path, Sync sync) {
     try {
         reopenIfRemoved(true);
         std::shared_ptr<const Fd> root = this->root();
@@ -97,11 +100,44 @@ void Tree::makePath(const std::string& path) {
             makeTree(root->get(), directory_);
         }
         makeDirectoriesBelow(root->get(), path, absolute(path),
-                             durability_ == Durability::kFull ? Sync::kYes : Sync::kNo);
+                             durability_ == Durability::kFull ? sync : Sync::kNo);
     } catch (const SysError& error) {
         // Removed meanwhile: the caller looks again.
         if (error.code() != ENOENT) throw;
     }
+}
+
+bool Tree::syncFile(const StorePath& path) {
+    struct stat status = {};
+    const Fd file = openFile(path, O_RDONLY, &status);
+    if (!file) return false;
+    if (::fsync(file.get()) != 0) throwErrno("fsync " + absolute(path.text()));
+    return true;
+}
+
+void Tree::syncOnce(const StorePath& path) {
+    const Fd directory = openDirectory(path.directory);
+    if (!directory) return;
+    const ino_t inode = statusOf(directory.get(), absolute(path.directory)).st_ino;
+    if (wasSynced(path.directory, inode)) return;
+    const std::string above = path.directory.substr(0, path.directory.rfind('/'));
+    const Fd parent = openDirectory(above);
+    if (!parent || !syncFile(path)) return;
+    syncDirectory(directory.get(), absolute(path.directory));
+    syncDirectory(parent.get(), absolute(above));
+    noteSynced(path.directory, inode);
+}
+
+bool Tree::wasSynced(const std::string& path, ino_t inode) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const std::map<std::string, ino_t>::const_iterator found = synced_.find(path);
+    return found != synced_.end() && found->second == inode;
+}
+
+void Tree::noteSynced(const std::string& path, ino_t inode) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (synced_.size() >= kMaxSynced) synced_.clear();  // costs a few syncs
+    synced_[path] = inode;
 }
 
 std::optional<std::string> Tree::readSmall(const StorePath& path) {
@@ -116,7 +152,7 @@ std::optional<std::string> Tree::readSmall(const StorePath& path) {
 void Tree::writeSmall(const StorePath& path, std::string_view content, Sync sync) {
     std::string what = absolute(path.text());
     for (int i = 1;; ++i) {
-        Fd directory = makeDirectory(path.directory);
+        Fd directory = makeDirectory(path.directory, sync);
         try {
             replaceSmallFile(directory.get(), path.name, content,
                              durability_ == Durability::kFull ? sync : Sync::kNo, what);

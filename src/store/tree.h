@@ -1,6 +1,7 @@
 #ifndef OCIPROXY_SRC_STORE_TREE_H
 #define OCIPROXY_SRC_STORE_TREE_H
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,11 +38,16 @@ public:
     Fd openDirectory(const std::string& path);
     // Likewise, but a link or a file in its place is absent, too: for walks over the tree.
     Fd findDirectory(const std::string& path);
-    // Makes what is missing, durably for kFull.
-    Fd makeDirectory(const std::string& path);
+    // Makes what is missing; kYes: durably.
+    Fd makeDirectory(const std::string& path, Sync sync = Sync::kYes);
+    // fsync(2) of a file. False when it is absent.
+    bool syncFile(const StorePath& path);
+    // Syncs the file, its directory, and that one's name in the directory above; once for as
+    // long as this process sees the same directory there.
+    void syncOnce(const StorePath& path);
 
     std::optional<std::string> readSmall(const StorePath& path);
-    // Makes missing directories.
+    // Makes missing directories, as durable as the file.
     void writeSmall(const StorePath& path, std::string_view content, Sync sync);
 
     // Unlinks a file; false: it was not there.
@@ -51,12 +57,15 @@ private:
     std::shared_ptr<const Fd> root() const;
     // True when the directory had been removed and there is a new one now.
     bool reopenIfRemoved(bool make);
-    void makePath(const std::string& path);
+    void makePath(const std::string& path, Sync sync);
+    bool wasSynced(const std::string& path, ino_t inode);
+    void noteSynced(const std::string& path, ino_t inode);
 
     const std::string directory_;
     const Durability durability_;
-    mutable std::mutex mutex_;          // guards root_
+    mutable std::mutex mutex_;          // guards what follows
     std::shared_ptr<const Fd> root_;
+    std::map<std::string, ino_t> synced_;
 };
 
 }  // namespace ociproxy

@@ -4,13 +4,9 @@
 #include <cstdlib>
 #include <vector>
 
-#include <sys/wait.h>
-
 #include "integration/integration_test.h"
 #include "integration/proc_view.h"
-#include "integration/spawn.h"
-#include "ociproxy/base/fd.h"
-#include "support/runner.h"
+#include "integration/tampering.h"
 
 namespace ociproxy::itest {
 
@@ -18,48 +14,25 @@ namespace {
 
 const char* const kForks = "clone,clone3,fork,vfork";
 
-// strace on one process, all of whose forks fail with EAGAIN while this lives.
+// All forks of one process fail with EAGAIN while this lives.
 class ForkRefusal {
 public:
-    explicit ForkRefusal(pid_t victim) {
-        const std::string calls = root_.file("calls");
-        pid_ = spawn({"/usr/bin/env", "strace", "-p", cat(victim), "-ttt", "-o", calls, "-e",
-                      cat("trace=", kForks), "-e", cat("inject=", kForks, ":error=EAGAIN")},
-                     root_.file("out"), root_.file("err"));
-        bool ended = false;
-        await("strace is attached", [&] {
-            ended = ::waitpid(pid_, nullptr, WNOHANG) == pid_;
-            return ended || said().find(" attached") != std::string::npos;
-        });
-        if (ended) {
-            pid_ = 0;
-            skipTest(cat("strace cannot attach: ", said()));
-        }
-    }
-    ~ForkRefusal() { end(); }
-    ForkRefusal(const ForkRefusal&) = delete;
-    ForkRefusal& operator=(const ForkRefusal&) = delete;
+    explicit ForkRefusal(pid_t victim)
+        : tampering_(victim, {"-ttt", "-e", cat("trace=", kForks), "-e",
+                              cat("inject=", kForks, ":error=EAGAIN")}) {}
 
-    void end() {
-        if (pid_ == 0) return;
-        ::kill(pid_, SIGTERM);  // so that it lets go
-        ::waitpid(pid_, nullptr, 0);
-        pid_ = 0;
-    }
+    void end() { tampering_.end(); }
     // When forks were refused, in seconds.
     std::vector<double> refusals() const {
         std::vector<double> times;
-        for (const std::string& line : linesOf(readFile(root_.file("calls")))) {
+        for (const std::string& line : tampering_.calls()) {
             if (line.find("INJECTED") != line.npos) times.push_back(std::atof(line.c_str()));
         }
         return times;
     }
 
 private:
-    std::string said() const { return readFile(root_.file("err")); }
-
-    TempRoot root_;
-    pid_t pid_ = 0;
+    Tampering tampering_;
 };
 
 }  // namespace

@@ -28,6 +28,8 @@ class StoreDurabilityTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(commitSyncsInOrder);
     CPPUNIT_TEST(commitSyncsNoMoreThanAskedFor);
     CPPUNIT_TEST(linksAreSyncedAsAskedFor);
+    CPPUNIT_TEST(aLinkWithoutSyncSyncsNothing);
+    CPPUNIT_TEST(aRepositoryWithoutItsNameGetsIt);
     CPPUNIT_TEST(directoriesAreSyncedAsAskedFor);
     CPPUNIT_TEST(writeBackIsSpread);
     CPPUNIT_TEST_SUITE_END();
@@ -52,9 +54,31 @@ public:
                 store->putLink(where_, ContentKind::kBlob, digest_, true);
                 store->syncLink(where_, ContentKind::kBlob, digest_);
             });
-            CPPUNIT_ASSERT_EQUAL(durability == Durability::kFull ? 4u : 0u, countSyncs(seen));
+            // The link and its directory, each time; once the repository's name, its
+            // directory and the one above.
+            CPPUNIT_ASSERT_EQUAL(durability == Durability::kFull ? 7u : 0u, countSyncs(seen));
             CPPUNIT_ASSERT(store->link(where_, ContentKind::kBlob, digest_));
         }
+    }
+
+    // The first byte does not wait for the disk, not even in a new repository.
+    void aLinkWithoutSyncSyncsNothing() {
+        const std::string seen = callsOf([] {}, [&] {
+            fixture_.store->putLink(where_, ContentKind::kBlob, digest_, false);
+            fixture_.store->putTag(where_, "v1", TagEntry{digest_, "", kText.size(), 1, {}});
+        });
+        CPPUNIT_ASSERT_EQUAL(0u, countSyncs(seen));
+        CPPUNIT_ASSERT(fixture_.store->link(where_, ContentKind::kBlob, digest_));
+    }
+
+    // As a power cut leaves it behind that.
+    void aRepositoryWithoutItsNameGetsIt() {
+        fixture_.store->putLink(where_, ContentKind::kBlob, digest_, false);
+        const std::string name =
+            fixture_.file("repos/" + namesIn(fixture_.file("repos")).at(0) + "/name");
+        writeFile(name, "");
+        fixture_.store->putLink(where_, ContentKind::kManifest, digest_, false);
+        CPPUNIT_ASSERT_EQUAL(std::string("up.test\nsome/thing\n"), readFile(name));
     }
 
     void directoriesAreSyncedAsAskedFor() {
