@@ -17,6 +17,7 @@
 #include "ociproxy/proc/signals.h"
 #include "ociproxy/shm/shared_state.h"
 #include "ociproxy/store/store.h"
+#include "ociproxy/store/unsynced.h"
 #include "proc/module_options.h"
 
 namespace ociproxy {
@@ -26,6 +27,7 @@ namespace {
 // Times of files come from a clock that ticks as slowly as this.
 constexpr Millis kClockTick{10};
 constexpr Millis kServiceEnd{1'000};
+constexpr Millis kSyncEvery{60'000};
 
 }  // namespace
 
@@ -99,6 +101,18 @@ namespace {
     for (;;) std::this_thread::sleep_until(janitor.work(now()));
 }
 
+// What is cached without syncs is synced behind everybody's back.
+[[noreturn]] void syncForEver(const std::string& directory, Log& log) {
+    for (;;) {
+        std::this_thread::sleep_for(kSyncEvery);
+        try {
+            markSynced(directory);
+        } catch (const std::exception& e) {
+            log.warning(failureText(e));
+        }
+    }
+}
+
 // Replies that have begun get a moment; who has not been accepted is the next one's.
 void endService(FrontServer& front) {
     front.drain();
@@ -129,6 +143,12 @@ int runJanitor(const Heritage& heritage, Seat& seat) {
     std::optional<FrontServer> front;
     if (heritage.adminListeners) front.emplace(adminFrontOptions(heritage), &pages);
     std::thread worker([&janitor] { workForEver(janitor); });
+    std::thread syncing;
+    if (heritage.config->durability == DurabilitySetting::kNone) {
+        syncing = std::thread([&heritage] {
+            syncForEver(heritage.config->cacheDir, *heritage.log);
+        });
+    }
     if (front) front->start();
     seat.boot.ready();
     for (;;) {

@@ -22,6 +22,7 @@
 #include "ociproxy/proc/worker.h"
 #include "ociproxy/shm/shared_state.h"
 #include "ociproxy/store/store.h"
+#include "ociproxy/store/unsynced.h"
 #include "proc/confinement.h"
 #include "proc/estate.h"
 #include "proc/module_options.h"
@@ -80,6 +81,7 @@ public:
 private:
     int serve(const Config& config);
     void openEstate(const Config& config);
+    static std::uint64_t settleCache(const Config& config);
     std::string pidFileOf(const Config& config) const;
     Heritage common();
     Generation renew();
@@ -111,7 +113,9 @@ int Service::serve(const Config& config) {
     options.announce = [this](Milestone milestone, const std::string& status) {
         announce(milestone, status);
     };
-    return Master(estate_->generation("ready"), options).run();
+    const int status = Master(estate_->generation("ready"), options).run();
+    if (config.durability == DurabilitySetting::kNone) endUnsynced(config.cacheDir);
+    return status;
 }
 
 void Service::openEstate(const Config& config) {
@@ -130,6 +134,7 @@ void Service::openEstate(const Config& config) {
     // The lock before whatever the cache holds is touched, and before a log that
     // another proxy may be writing.
     lock_ = orFailWith(EX_CANTCREAT, [&] { return Store::prepare(config.cacheDir, kPatience); });
+    const std::uint64_t dropped = orFailWith(EX_CANTCREAT, [&] { return settleCache(config); });
     lockedAt_ = now();
     // Before the first fork, or nobody shares it.
     shared_ = std::make_unique<SharedState>(SharedState::Options{});
@@ -139,7 +144,18 @@ void Service::openEstate(const Config& config) {
     logTls(estate_->log(), speaker);
     logIdentity(estate_->log(), identity);
     logConfinement(estate_->log());
+    if (dropped > 0) {
+        estate_->log().warning(cat("the last run did not sync its cache and did not end in order: "
+                                   "dropped ", dropped, " files that may be damaged"));
+    }
     warnOfLimits(config, estate_->log());
+}
+
+// Under the lock. Returns how much content was not known to be whole and is gone now.
+std::uint64_t Service::settleCache(const Config& config) {
+    const std::uint64_t dropped = dropUnsynced(config.cacheDir);
+    if (config.durability == DurabilitySetting::kNone) markSynced(config.cacheDir);
+    return dropped;
 }
 
 std::string Service::pidFileOf(const Config& config) const {

@@ -33,7 +33,7 @@ bool isOurName(const std::string& name) {
     for (const char* ours : kTopDirectories) {
         if (name == ours) return true;
     }
-    return name == kLockFile || name == kVersionFile || name == "seal.key" ||
+    return name == kLockFile || name == kVersionFile || name == kUnsyncedFile || name == "seal.key" ||
            name == "lost+found" || isScratchName(name);
 }
 

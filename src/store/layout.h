@@ -23,6 +23,7 @@ constexpr const char* kLinksDirectory = "links";
 constexpr const char* kTagsDirectory = "tags";
 constexpr const char* kLockFile = "lock";
 constexpr const char* kVersionFile = "version";
+constexpr const char* kUnsyncedFile = "unsynced";  // only with Durability::kNone
 constexpr const char* kNameFile = "name";
 
 // Directories of content and of metadata are named after the digest's first byte.

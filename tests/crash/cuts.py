@@ -9,8 +9,8 @@ import struct
 import subprocess
 import threading
 
-from lab import (Finding, NotHere, Proxy, Registry, check_store, forget_all, left_overs,
-                 random_content, random_manifest, require, wait_until)
+from lab import (Finding, NotHere, Proxy, Registry, check_store, files_below, forget_all,
+                 left_overs, random_content, random_manifest, require, wait_until)
 from points import choose, describe, record
 from tracer import Mutant, Tracer
 
@@ -204,12 +204,73 @@ def living_mutants(yard):
     return findings
 
 
+def weaker_levels(yard):
+    """Those that promise less still show nothing damaged: what is visible hashes to its name, and
+    what was on disk is served.  That is all after an orderly end with none."""
+    findings = []
+    for level in ("data", "none"):
+        yard.proxy.configure("\n[", "durability = %s\n[" % level)
+        for mode in MODES:
+            try:
+                weaker_cut(yard, mode, level)
+            except Finding as finding:
+                findings.append("durability %s, %s: %s" % (level, MODES[mode], finding))
+        yard.proxy.configure("durability = %s\n" % level, "\n")
+    return findings
+
+
+def weaker_cut(yard, mode, level):
+    old, new = random_content(300000), [random_content(size) for size in (0, 1000, 3000000)]
+    yard.registry.off = False
+    for each in [old] + new:
+        yard.registry.add(each)
+    yard.disk.mount()
+    try:
+        yard.proxy.start()
+        require(yard.proxy.get(old) == 200, "not served")
+        yard.proxy.stop()
+        # Or what the next start drops could be this.
+        age(yard.proxy.cache)
+        if level == "data":
+            command("sync", "-f", yard.disk.path)
+        yard.proxy.start()
+        for each in new:
+            require(yard.proxy.get(each) == 200, "not served")
+        require(wait_until(lambda: yard.proxy.committed() == len(new)), "not committed")
+        yard.disk.cut(mode)
+    finally:
+        yard.proxy.kill()
+        yard.disk.unmount()
+    yard.registry.off = True
+    yard.disk.mount()
+    try:
+        yard.proxy.start()
+        check_store(yard.proxy.cache, durable=False)
+        require(yard.proxy.get(old) == 200, "what was on disk is not served")
+        for each in new:
+            yard.proxy.get(each)
+        yard.registry.off = False
+        for each in new:
+            require(wait_until(lambda e=each: yard.proxy.get(e) == 200), "not fetched again")
+        yard.proxy.stop()
+    finally:
+        yard.proxy.kill()
+        forget_all(yard.proxy.cache)
+        yard.disk.unmount()
+
+
+def age(cache):
+    for path in files_below(cache + "/blobs"):
+        then = os.stat(path).st_mtime - 60
+        os.utime(path, (then, then))
+
+
 def run(work, sizes, share):
     try:
         yard = Yard(work)
     except NoDisk as reason:
         raise NotHere("no ext4 can be mounted: %s" % reason) from None
     try:
-        return living_mutants(yard) + all_cuts(yard, sizes, share)
+        return living_mutants(yard) + weaker_levels(yard) + all_cuts(yard, sizes, share)
     finally:
         yard.disk.remove()
