@@ -33,8 +33,8 @@ bool isOurName(const std::string& name) {
     for (const char* ours : kTopDirectories) {
         if (name == ours) return true;
     }
-    return name == kLockFile || name == kVersionFile || name == kUnsyncedFile || name == "seal.key" ||
-           name == "lost+found" || isScratchName(name);
+    return name == kLockFile || name == kVersionFile || name == kUnsyncedFile ||
+           name == "seal.key" || name == "lost+found" || isScratchName(name);
 }
 
 bool holdsForeignNames(int directory, const std::string& path) {

@@ -83,8 +83,9 @@ public:
     // Whether everything written hashes to the digest. Called once, at the end.
     virtual bool matches() = 0;
     // Makes it visible under blobs/: metadata durable, fsync, rename, fsync of the
-    // directory, as far as the store's durability asks for them. The kinds and "public" of metadata that is
-    // already there are kept. REQUIRES: matches() was true. Throws SysError.
+    // directory, as far as the store's durability asks for them. The kinds and "public" of
+    // metadata that is already there are kept. REQUIRES: matches() was true. Throws
+    // SysError.
     virtual void commit(const ContentInfo& info) = 0;
     // Leaves the file to whoever goes on with its lineage.
     virtual void keep() noexcept = 0;
